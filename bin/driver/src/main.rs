@@ -1,0 +1,2 @@
+//! secrets-store-csi-driver
+fn main() {}

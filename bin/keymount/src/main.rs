@@ -1,0 +1,2 @@
+//! keymount
+fn main() {}

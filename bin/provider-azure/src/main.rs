@@ -1,0 +1,2 @@
+//! secrets-store-csi-driver-provider-azure
+fn main() {}
