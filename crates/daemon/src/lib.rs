@@ -1,1 +1,14 @@
-//! daemon
+//! What both daemons share: Go-style flags, klog-style logs, metrics and health servers, gRPC over
+//! a unix socket, signals.
+//!
+//! A daemon's `main` goes through these modules in this order: [`flags`], [`log`], [`runtime`],
+//! [`metrics`], [`grpc`], [`shutdown`].
+
+pub mod build;
+pub mod flags;
+pub mod grpc;
+pub mod http;
+pub mod log;
+pub mod metrics;
+pub mod runtime;
+pub mod shutdown;

@@ -7,13 +7,13 @@
 mod redacted;
 
 /// The CSI services of a node driver (`csi.v1`).
-#[allow(missing_docs, unreachable_pub, clippy::all, clippy::disallowed_types)]
+#[allow(missing_docs, unreachable_pub, clippy::all, clippy::clone_on_ref_ptr)]
 pub mod csi {
     tonic::include_proto!("csi.v1");
 }
 
 /// The provider API (`v1alpha1.CSIDriverProvider`).
-#[allow(missing_docs, unreachable_pub, clippy::all)]
+#[allow(missing_docs, unreachable_pub, clippy::all, clippy::clone_on_ref_ptr)]
 pub mod provider {
     tonic::include_proto!("v1alpha1");
 
@@ -22,13 +22,13 @@ pub mod provider {
 }
 
 /// Kubelet's plugin registration (`pluginregistration.Registration`).
-#[allow(missing_docs, unreachable_pub, clippy::all)]
+#[allow(missing_docs, unreachable_pub, clippy::all, clippy::clone_on_ref_ptr)]
 pub mod registration {
     tonic::include_proto!("pluginregistration");
 }
 
 /// The gRPC health checking protocol (`grpc.health.v1.Health`).
-#[allow(missing_docs, unreachable_pub, clippy::all)]
+#[allow(missing_docs, unreachable_pub, clippy::all, clippy::clone_on_ref_ptr)]
 pub mod health {
     tonic::include_proto!("grpc.health.v1");
 }
