@@ -3,4 +3,5 @@
 //! in memory, unencrypted, and readable by whoever reaches its ports.
 
 pub mod faults;
+pub mod pki;
 pub mod traffic;
