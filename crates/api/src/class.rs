@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A class of volumes: provider, its parameters, and the Secrets to keep in sync with the files.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 pub struct SecretProviderClass {
     /// Standard object metadata.
     pub metadata: ObjectMeta,
@@ -77,6 +77,8 @@ mod tests {
     #[test]
     fn reads_and_writes_what_authors_write() {
         let json = serde_json::json!({
+            "apiVersion": "secrets-store.csi.x-k8s.io/v1",
+            "kind": "SecretProviderClass",
             "metadata": {"name": "web", "namespace": "default"},
             "spec": {
                 "provider": "azure",

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// State of one pod's volumes of one class. Written by the driver of the pod's node and never read by
 /// it: namespace users can edit these objects (CVE-2020-8568).
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 pub struct SecretProviderClassPodStatus {
     /// Standard object metadata. The name is `<pod>-<namespace>-<class>`.
     pub metadata: ObjectMeta,

@@ -1,4 +1,4 @@
-//! `kube::Resource` for the two kinds. Derived code would give them a status subresource, which the
+//! `kube::Resource` and the type fields of the two kinds. Derived code would give them a status subresource, which the
 //! Go driver's definitions do not have.
 
 use std::borrow::Cow;
@@ -6,11 +6,12 @@ use std::borrow::Cow;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
+use serde::ser::{Serialize, SerializeStruct as _, Serializer};
 
 use crate::{GROUP, SecretProviderClass, SecretProviderClassPodStatus, VERSION};
 
 macro_rules! namespaced_resource {
-    ($kind:ident, $plural:literal) => {
+    ($kind:ident, $plural:literal, $body:ident) => {
         impl Resource for $kind {
             type DynamicType = ();
             type Scope = NamespaceResourceScope;
@@ -37,14 +38,25 @@ macro_rules! namespaced_resource {
                 &mut self.metadata
             }
         }
+
+        impl Serialize for $kind {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                let mut object = serializer.serialize_struct(stringify!($kind), 4)?;
+                object.serialize_field("apiVersion", API_VERSION)?;
+                object.serialize_field("kind", stringify!($kind))?;
+                object.serialize_field("metadata", &self.metadata)?;
+                object.serialize_field(stringify!($body), &self.$body)?;
+                object.end()
+            }
+        }
     };
 }
 
 /// `apiVersion` of both kinds.
 const API_VERSION: &str = "secrets-store.csi.x-k8s.io/v1";
 
-namespaced_resource!(SecretProviderClass, "secretproviderclasses");
-namespaced_resource!(SecretProviderClassPodStatus, "secretproviderclasspodstatuses");
+namespaced_resource!(SecretProviderClass, "secretproviderclasses", spec);
+namespaced_resource!(SecretProviderClassPodStatus, "secretproviderclasspodstatuses", status);
 
 #[cfg(test)]
 mod tests {
