@@ -2,8 +2,10 @@
 //!
 //! Contracts: the CSI specification 1.x (`csi`), the provider API of the Secrets Store CSI ecosystem
 //! (`provider`), kubelet's plugin registration (`registration`) and the standard gRPC health
-//! protocol (`health`). Messages that carry secrets or tokens have a `Debug` that shows none of them.
+//! protocol (`health`). Messages that carry secrets or tokens have a `Debug` that shows none of them
+//! and are overwritten with zeros when dropped.
 
+mod erased;
 mod redacted;
 
 /// The CSI services of a node driver (`csi.v1`).

@@ -115,20 +115,19 @@ mod tests {
 
     /// I5, and CVE-2023-2878: no secret and no token in the Debug text of any message.
     #[test]
+    #[expect(clippy::field_reassign_with_default, reason = "types with Drop allow no `..Default::default()`")]
     fn i5_debug_shows_no_secret() {
-        let publish = NodePublishVolumeRequest {
-            secrets: map(&[("clientsecret", CANARY)]),
-            volume_context: map(&[(TOKENS, CANARY), ("secretProviderClass", "web")]),
-            ..Default::default()
-        };
-        let stage = NodeStageVolumeRequest {
-            secrets: map(&[("k", CANARY)]),
-            volume_context: map(&[(TOKENS, CANARY)]),
-            ..Default::default()
-        };
-        let expand = NodeExpandVolumeRequest { secrets: map(&[("k", CANARY)]), ..Default::default() };
-        let request =
-            MountRequest { attributes: CANARY.to_owned(), secrets: CANARY.to_owned(), ..Default::default() };
+        let mut publish = NodePublishVolumeRequest::default();
+        publish.secrets = map(&[("clientsecret", CANARY)]);
+        publish.volume_context = map(&[(TOKENS, CANARY), ("secretProviderClass", "web")]);
+        let mut stage = NodeStageVolumeRequest::default();
+        stage.secrets = map(&[("k", CANARY)]);
+        stage.volume_context = map(&[(TOKENS, CANARY)]);
+        let mut expand = NodeExpandVolumeRequest::default();
+        expand.secrets = map(&[("k", CANARY)]);
+        let mut request = MountRequest::default();
+        request.attributes = CANARY.to_owned();
+        request.secrets = CANARY.to_owned();
         let file = File { path: "db".to_owned(), mode: 0o640, contents: CANARY.as_bytes().to_vec() };
         let bytes = format!("{:?}", CANARY.as_bytes());
         let response = MountResponse { files: vec![file], ..Default::default() };
