@@ -1,0 +1,191 @@
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
+use rustls_pki_types::PrivatePkcs8KeyDer;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use url::Url;
+
+use super::*;
+
+/// A certificate for `names`, signed by an authority of its own: (server configuration, authority PEM).
+fn identity(names: &[&str]) -> (rustls::ServerConfig, String) {
+    install_tls_provider();
+    let ca_key = rcgen::KeyPair::generate().expect("a key");
+    let mut ca = rcgen::CertificateParams::new(vec![]).expect("parameters");
+    ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let ca_certificate = ca.self_signed(&ca_key).expect("a certificate");
+    let issuer = rcgen::Issuer::new(ca, ca_key);
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let leaf = rcgen::CertificateParams::new(names)
+        .expect("parameters")
+        .signed_by(&key, &issuer)
+        .expect("a certificate");
+    let key = PrivatePkcs8KeyDer::from(key.serialize_der());
+    let mut config = rustls::ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(vec![leaf.der().clone()], key.into())
+        .expect("a server configuration");
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    (config, ca_certificate.pem())
+}
+
+/// Serves `respond` over TLS; returns its address, the authority's PEM and a count of connections.
+async fn serve(
+    names: &[&str],
+    respond: fn(http::Request<Incoming>) -> http::Response<Full<Bytes>>,
+) -> (SocketAddr, String, Arc<AtomicUsize>) {
+    let (config, authority) = identity(names);
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let connections = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&connections);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let acceptor = acceptor.clone();
+            let counter = Arc::clone(&counter);
+            tokio::spawn(async move {
+                let Ok(stream) = acceptor.accept(stream).await else { return };
+                counter.fetch_add(1, Ordering::SeqCst);
+                let service = service_fn(move |request| async move { Ok::<_, Infallible>(respond(request)) });
+                let _ = auto::Builder::new(TokioExecutor::new())
+                    .serve_connection(TokioIo::new(stream), service)
+                    .await;
+            });
+        }
+    });
+    (address, authority, connections)
+}
+
+fn transport(table: &[(&str, SocketAddr)], authority: &str) -> Transport {
+    let table: HashMap<_, _> = table.iter().map(|(name, address)| ((*name).to_owned(), *address)).collect();
+    Transport::new(TransportOptions {
+        resolver: Resolver::Table(Arc::new(table)),
+        roots: Roots::only_pem(authority.to_owned()),
+        ..TransportOptions::default()
+    })
+}
+
+fn get(url: &str) -> Request {
+    Request::get(Url::parse(url).expect("a URL"))
+}
+
+fn reply(status: u16, body: &'static str) -> http::Response<Full<Bytes>> {
+    http::Response::builder().status(status).body(Full::from(body)).expect("a response")
+}
+
+#[tokio::test]
+async fn http2_is_used_where_offered_and_the_connection_is_kept() {
+    let (address, authority, connections) = serve(&["kv.test"], |request| {
+        assert_eq!(request.version(), http::Version::HTTP_2);
+        reply(200, "body")
+    })
+    .await;
+    let transport = transport(&[("kv.test", address)], &authority);
+    for _ in 0..5 {
+        let answer = transport.send(get("https://kv.test/a?b=c")).await.expect("an answer");
+        assert_eq!(answer.body.expose(), b"body");
+    }
+    assert_eq!(connections.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn redirects_are_answers() {
+    let (address, authority, _) = serve(&["kv.test"], |_| {
+        let mut response = reply(302, "");
+        response.headers_mut().insert("location", "https://elsewhere.test/".parse().expect("a value"));
+        response
+    })
+    .await;
+    let transport = transport(&[("kv.test", address)], &authority);
+    let answer = transport.send(get("https://kv.test/")).await.expect("an answer");
+    assert_eq!(answer.status, 302);
+}
+
+#[tokio::test]
+async fn a_body_beyond_its_bound_is_an_error() {
+    let (address, authority, _) = serve(&["kv.test"], |_| reply(200, "0123456789")).await;
+    let transport = transport(&[("kv.test", address)], &authority);
+    let error = transport.send(get("https://kv.test/").body_limit(9)).await.err().expect("an error");
+    assert_eq!(error.cause, Cause::TooLarge { limit: 9 });
+    assert!(transport.send(get("https://kv.test/").body_limit(10)).await.is_ok());
+}
+
+#[tokio::test]
+async fn failures_are_told_apart() {
+    let (address, authority, _) = serve(&["kv.test"], |_| reply(200, "")).await;
+    let unused = TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("an address");
+    let table = [("kv.test", address), ("other.test", address), ("closed.test", unused)];
+    let trusting = transport(&table, &authority);
+    let text = |result: Result<Answer, TransportError>| result.err().expect("an error").to_string();
+
+    let unknown = text(trusting.send(get("https://absent.test/s")).await);
+    assert_eq!(unknown, "Get \"https://absent.test/s\": dial tcp: lookup absent.test: no such host");
+    let refused = text(trusting.send(get("https://closed.test/s")).await);
+    assert!(refused.ends_with("dial tcp closed.test:443: connect: connection refused"), "{refused}");
+    let misnamed = text(trusting.send(get("https://other.test/s")).await);
+    assert!(misnamed.ends_with("x509: certificate is valid for kv.test, not other.test"), "{misnamed}");
+    let (_, foreign) = identity(&["kv.test"]);
+    let untrusted = text(transport(&table, &foreign).send(get("https://kv.test/s")).await);
+    assert!(untrusted.ends_with("x509: certificate signed by unknown authority"), "{untrusted}");
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_is_an_unexpected_eof() {
+    let (config, authority) = identity(&["kv.test"]);
+    let mut config = config;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.expect("a connection");
+        let mut stream = acceptor.accept(stream).await.expect("a handshake");
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\npart").await.expect("written");
+        stream.shutdown().await.expect("closed");
+    });
+    let transport = transport(&[("kv.test", address)], &authority);
+    let error = transport.send(get("https://kv.test/")).await.err().expect("an error");
+    assert_eq!(error.cause, Cause::Truncated);
+    assert_eq!(error.to_string(), "unexpected EOF");
+}
+
+#[tokio::test]
+async fn another_authority_is_noticed_without_a_restart() {
+    let (address, authority, _) = serve(&["kv.test"], |_| reply(200, "")).await;
+    let (_, foreign) = identity(&["kv.test"]);
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("ca.crt");
+    std::fs::write(&path, foreign).expect("written");
+    let transport = Transport::new(TransportOptions {
+        resolver: Resolver::Table(Arc::new(HashMap::from([("kv.test".to_owned(), address)]))),
+        roots: Roots::only_file(&path),
+        ..TransportOptions::default()
+    });
+    assert!(transport.send(get("https://kv.test/")).await.is_err());
+    let next = dir.path().join("next.crt");
+    std::fs::write(&next, authority).expect("written");
+    std::fs::rename(&next, &path).expect("renamed");
+    let expired = |built: &mut Built| built.checked -= ROOTS_CHECK_INTERVAL;
+    transport.current.lock().expect("the lock").as_mut().map(expired);
+    assert!(transport.send(get("https://kv.test/")).await.is_ok());
+}
+
+#[tokio::test]
+async fn authorization_is_marked_sensitive() {
+    let request = get("https://kv.test/").authorization("Bearer", &"t0ken".to_owned().into());
+    assert!(request.headers()["authorization"].is_sensitive());
+    let broken = get("https://kv.test/").authorization("Bearer", &"to\nken".to_owned().into());
+    assert!(broken.headers().get("authorization").is_none());
+}
