@@ -3,5 +3,6 @@
 //! in memory, unencrypted, and readable by whoever reaches its ports.
 
 pub mod faults;
+pub mod listener;
 pub mod pki;
 pub mod traffic;

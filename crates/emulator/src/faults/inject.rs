@@ -1,6 +1,6 @@
 //! Carries an action out around a handler.
 
-use axum::body::{Body, BodyDataStream};
+use axum::body::Body;
 use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RETRY_AFTER};
@@ -52,7 +52,7 @@ impl Faults {
         }
         let Some(action) = action else { return Ok(handle.await) };
         Ok(match action {
-            Action::Latency { .. } => handle.await,
+            Action::Latency { .. } | Action::Tls { .. } => handle.await,
             Action::Hang => {
                 // An error means that the emulator is gone; then nobody waits for the answer either.
                 let _ = releases.changed().await;
@@ -129,10 +129,10 @@ async fn truncate(response: Response<Body>, after: u64) -> Response<Body> {
     }
     let cut = stream::try_unfold((body.into_data_stream(), after), |(mut body, left)| async move {
         if left == 0 {
-            return Err(std::io::Error::other(Reset));
+            return Err(broken_off().await);
         }
         match body.next().await {
-            None => Err(std::io::Error::other(Reset)),
+            None => Err(broken_off().await),
             Some(Err(error)) => Err(std::io::Error::other(error)),
             Some(Ok(piece)) => {
                 let taken = piece.len().min(usize::try_from(left).unwrap_or(usize::MAX));
@@ -144,13 +144,22 @@ async fn truncate(response: Response<Body>, after: u64) -> Response<Body> {
     Response::from_parts(head, Body::from_stream(cut))
 }
 
+/// Ends a body with an error, once the server has had a chance to send what it has so far: a body that
+/// fails at once makes it drop the head as well.
+async fn broken_off() -> std::io::Error {
+    tokio::task::yield_now().await;
+    std::io::Error::other(Reset)
+}
+
 /// Announces a wrong length. Too long, and the body ends early; too short, and its end is lost.
 async fn lie_about_length(response: Response<Body>, off_by: i64) -> Response<Body> {
     let (mut head, body) = response.into_parts();
     let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let length = i64::try_from(body.len()).unwrap_or(i64::MAX).saturating_add(off_by).max(0);
     head.headers.insert(CONTENT_LENGTH, length.into());
-    // As a stream, so that the HTTP server does not know better.
-    let whole: BodyDataStream = Body::from(body).into_data_stream();
-    Response::from_parts(head, Body::from_stream(whole))
+    // As a stream, so that the HTTP server does not know better; too little of it must end in an error.
+    let whole = Body::from(body).into_data_stream();
+    let missing = stream::iter((off_by > 0).then_some(()));
+    let end = missing.then(|()| async { Err(axum::Error::new(broken_off().await)) });
+    Response::from_parts(head, Body::from_stream(whole.chain(end)))
 }

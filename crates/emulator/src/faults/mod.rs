@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 pub use inject::{Failure, Reset};
 pub use pattern::Pattern;
-pub use rule::{Action, Match, Rule, Service, When};
+pub use rule::{Action, Match, Rule, Service, TlsProblem, When};
 
 use bucket::Bucket;
 
@@ -58,6 +58,15 @@ pub struct Active {
     pub matched: u64,
     /// How often its action was taken.
     pub applied: u64,
+}
+
+impl Active {
+    /// Whether the rule is about this request and applies this time. Counts the match.
+    fn is_due(&mut self, facts: &Facts<'_>) -> bool {
+        let covered = self.rule.matches.covers(facts);
+        self.matched += u64::from(covered);
+        covered && self.rule.when.applies(self.matched, self.applied)
+    }
 }
 
 /// The rules of one emulator. Cheap to clone; clones share the rules.
@@ -140,11 +149,7 @@ impl Faults {
         self.edit(|rules| {
             let mut latency = Duration::ZERO;
             for (active, bucket) in &mut rules.list {
-                if !active.rule.matches.covers(facts) {
-                    continue;
-                }
-                active.matched += 1;
-                if !active.rule.when.applies(active.matched, active.applied) {
+                if matches!(active.rule.action, Action::Tls { .. }) || !active.is_due(facts) {
                     continue;
                 }
                 match &active.rule.action {
@@ -160,6 +165,20 @@ impl Faults {
                 }
             }
             (latency, None)
+        })
+    }
+
+    /// What goes wrong with this TLS handshake, if anything. Only the host of the facts is known.
+    #[must_use]
+    pub fn handshake(&self, facts: &Facts<'_>) -> Option<TlsProblem> {
+        self.edit(|rules| {
+            rules.list.iter_mut().find_map(|(active, _)| match active.rule.action {
+                Action::Tls { problem } => active.is_due(facts).then(|| {
+                    active.applied += 1;
+                    problem
+                }),
+                _ => None,
+            })
         })
     }
 

@@ -185,7 +185,8 @@ pub enum Action {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         retry_after: Option<String>,
     },
-    /// The true answer, cut off after this many bytes of its body; then the connection ends.
+    /// The true answer, cut off after this many bytes of its body; then the connection (with HTTP/2
+    /// the stream, whose end may overtake its head) is over.
     Truncate {
         /// Bytes of the body that are sent.
         after: u64,
@@ -213,6 +214,25 @@ pub enum Action {
     },
     /// 200 with a body that is no JSON.
     Garbage,
+    /// TLS goes wrong. Only the host of the rule counts: there is no method and no path yet.
+    Tls {
+        /// In which way.
+        problem: TlsProblem,
+    },
+}
+
+/// How a TLS handshake goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum TlsProblem {
+    /// The certificate has expired.
+    Expired,
+    /// The certificate is for another name.
+    WrongName,
+    /// The certificate is from an unknown authority.
+    Untrusted,
+    /// The server ends the handshake with an alert.
+    Refused,
 }
 
 impl Action {
