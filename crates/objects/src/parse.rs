@@ -1,0 +1,217 @@
+//! `objects`: YAML in YAML, as upstream reads it.
+
+use crate::error::{FieldProblem, ObjectRef, ObjectsError, YamlError};
+use crate::limits::{Budget, Limit, Limits};
+use crate::object::{Object, ObjectEncoding, ObjectFormat, ObjectType};
+use crate::paths::FilePaths;
+use crate::position::Position;
+use crate::yaml::{self, Cause, Failure, Field, Record, Text};
+
+/// Reads the `objects` parameter: a YAML mapping with an `array` of strings, each of which is the YAML
+/// mapping of one object. All objects are checked before the first is used.
+///
+/// `default_permission` is the request's, for objects without `filePermission`. `text` is expected to
+/// be trimmed, as [`Parameters::objects`](crate::Parameters::objects) is.
+///
+/// # Errors
+/// The first in upstream's order: the parameter, its YAML, then object by object its YAML and its
+/// fields, last conflicts between files. An unknown `objectType` is no error here.
+pub fn parse_objects(
+    text: &str,
+    default_permission: u32,
+    limits: Limits,
+) -> Result<Vec<Object>, ObjectsError> {
+    if text.is_empty() {
+        return Err(ObjectsError::NotSet);
+    }
+    if text.len() > limits.text_bytes {
+        return Err(ObjectsError::Limit(Limit::TextBytes(limits.text_bytes)));
+    }
+    let mut budget = Budget::new(limits);
+    let mut document = Document::default();
+    yaml::decode(text, &mut document, &mut budget).map_err(|failure| {
+        let at = failure.at;
+        ObjectsError::Document(Box::new(YamlError { failure, at }))
+    })?;
+    if document.array.len() > limits.objects {
+        return Err(ObjectsError::Limit(Limit::Objects(limits.objects)));
+    }
+    let mut objects = Vec::with_capacity(document.array.len());
+    for (index, item) in document.array.iter().enumerate() {
+        objects.push(parse_item(text, index, item, default_permission, &mut budget)?);
+    }
+    refuse_conflicts(&objects)?;
+    Ok(objects)
+}
+
+fn parse_item(
+    text: &str,
+    index: usize,
+    item: &Text,
+    default_permission: u32,
+    budget: &mut Budget,
+) -> Result<Object, ObjectsError> {
+    let mut fields = Fields::default();
+    let decoded = yaml::decode(&item.value, &mut fields, budget);
+    let [name, alias, version, object_type, format, encoding, permission] =
+        fields.texts.map(|text| text.value.trim().to_owned());
+    let object = Box::new(ObjectRef { index, name, object_type, version, at: item.at });
+    if let Err(failure) = decoded {
+        let at = outer_position(text, item, &failure);
+        return Err(ObjectsError::Item { object, error: Box::new(YamlError { failure, at }) });
+    }
+    let fail = |problem| ObjectsError::Field { object: object.clone(), problem };
+    let format = parse_format(&format, &object.object_type).map_err(fail)?;
+    let encoding = parse_encoding(&encoding, &object.object_type).map_err(fail)?;
+    let file_name = if alias.is_empty() { &object.name } else { &alias };
+    check_file_name(file_name).map_err(fail)?;
+    let mode = parse_permission(&permission, default_permission).map_err(fail)?;
+    Ok(Object {
+        index,
+        alias,
+        version_history: fields.version_history,
+        object_type: ObjectType::parse(&object.object_type),
+        format,
+        encoding,
+        mode,
+        at: object.at,
+        name: object.name,
+        version: object.version,
+    })
+}
+
+fn parse_format(format: &str, object_type: &str) -> Result<ObjectFormat, FieldProblem> {
+    let parsed = match format {
+        _ if format.eq_ignore_ascii_case("pfx") => ObjectFormat::Pfx,
+        _ if format.is_empty() || format.eq_ignore_ascii_case("pem") => ObjectFormat::Pem,
+        _ => return Err(FieldProblem::Format(format.to_owned())),
+    };
+    // Only this spelling: upstream lets `PFX` pass for any type, and ignores it there.
+    if format == "pfx" && object_type != "secret" {
+        return Err(FieldProblem::PfxNeedsSecret);
+    }
+    Ok(parsed)
+}
+
+fn parse_encoding(encoding: &str, object_type: &str) -> Result<ObjectEncoding, FieldProblem> {
+    if encoding.is_empty() {
+        return Ok(ObjectEncoding::Utf8);
+    }
+    if object_type != "secret" {
+        return Err(FieldProblem::EncodingNeedsSecret);
+    }
+    match encoding.to_ascii_lowercase().as_str() {
+        "utf-8" => Ok(ObjectEncoding::Utf8),
+        "base64" => Ok(ObjectEncoding::Base64),
+        "hex" => Ok(ObjectEncoding::Hex),
+        _ => Err(FieldProblem::Encoding(encoding.to_owned())),
+    }
+}
+
+fn check_file_name(name: &str) -> Result<(), FieldProblem> {
+    if name.is_empty() {
+        Err(FieldProblem::FileNameEmpty)
+    } else if name.starts_with('/') {
+        Err(FieldProblem::FileNameAbsolute)
+    } else if name.contains("..") {
+        Err(FieldProblem::FileNameBacksteps)
+    } else {
+        Ok(())
+    }
+}
+
+fn parse_permission(permission: &str, default: u32) -> Result<i32, FieldProblem> {
+    if permission.is_empty() {
+        // The bits of the request go through unchanged, as in upstream.
+        return Ok(default.cast_signed());
+    }
+    match i32::from_str_radix(permission, 8) {
+        Ok(mode @ 0..=0o777) => Ok(mode),
+        _ => Err(FieldProblem::Permission(permission.to_owned())),
+    }
+}
+
+/// The place in `objects` of a failure inside an item: exact in a literal block, whose lines are the
+/// document's own; else the place of the item.
+fn outer_position(text: &str, item: &Text, failure: &Failure) -> Position {
+    let Some(literal) = item.literal else { return item.at };
+    if matches!(failure.cause, Cause::Limit(_)) {
+        return item.at;
+    }
+    let line = literal.line + failure.at.line - 1;
+    let column = literal.indent + failure.at.column;
+    let start: usize = text.split_inclusive('\n').take(line - 1).map(str::len).sum();
+    let inside = text.get(start..).unwrap_or_default().chars().take(column - 1);
+    Position { line, column, offset: start + inside.map(char::len_utf8).sum::<usize>() }
+}
+
+/// A class whose files conflict is refused before anything is fetched. With version history the file
+/// `<name>/0` stands for all of them.
+fn refuse_conflicts(objects: &[Object]) -> Result<(), ObjectsError> {
+    let mut paths = FilePaths::default();
+    for (index, object) in objects.iter().enumerate() {
+        let name = object.file_name();
+        let path = if object.has_history() { format!("{name}/0") } else { name.to_owned() };
+        paths.take(&path, &index).map_err(|conflict| ObjectsError::Conflict {
+            object: Box::new(reference(object)),
+            other: Box::new(objects.get(conflict.other).map(reference).unwrap_or_default()),
+            path: conflict.path,
+            kind: conflict.kind,
+        })?;
+    }
+    Ok(())
+}
+
+fn reference(object: &Object) -> ObjectRef {
+    ObjectRef {
+        index: object.index,
+        name: object.name.clone(),
+        object_type: object.object_type.to_string(),
+        version: object.version.clone(),
+        at: object.at,
+    }
+}
+
+/// The outer document.
+#[derive(Debug, Default)]
+struct Document {
+    array: Vec<Text>,
+}
+
+impl Record for Document {
+    const TYPE: &'static str = "types.StringArray";
+
+    fn field(&mut self, key: &str) -> Option<Field<'_>> {
+        (key == "array").then_some(Field::List(&mut self.array))
+    }
+}
+
+/// The fields of one object, as written. Keys of other names are ignored, which is where fields of
+/// later versions go.
+#[derive(Debug, Default)]
+struct Fields {
+    texts: [Text; 7],
+    version_history: i32,
+}
+
+impl Record for Fields {
+    const TYPE: &'static str = "types.KeyVaultObject";
+
+    fn field(&mut self, key: &str) -> Option<Field<'_>> {
+        let index = match key {
+            "objectName" => 0,
+            "objectAlias" => 1,
+            "objectVersion" => 2,
+            "objectType" => 3,
+            "objectFormat" => 4,
+            "objectEncoding" => 5,
+            "filePermission" => 6,
+            "objectVersionHistory" => return Some(Field::Number(&mut self.version_history)),
+            _ => return None,
+        };
+        self.texts.get_mut(index).map(Field::Text)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,322 @@
+//! Decoding of a document into named fields, with yaml.v3's rules and error texts.
+
+use std::collections::{HashMap, HashSet};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::node::{Document, Kind, Node, NodeId};
+use super::scalar::{Resolved, resolve};
+use super::{Failure, Literal, Text};
+use crate::go_text::quote;
+use crate::limits::Budget;
+use crate::position::Position;
+
+/// Something with named fields that a mapping fills.
+pub(crate) trait Record {
+    /// Its name in error texts.
+    const TYPE: &'static str;
+
+    /// The field of a key; none for a key that is ignored.
+    fn field(&mut self, key: &str) -> Option<Field<'_>>;
+}
+
+/// A field to fill.
+pub(crate) enum Field<'a> {
+    /// A string.
+    Text(&'a mut Text),
+    /// A 32-bit number.
+    Number(&'a mut i32),
+    /// A list of strings.
+    List(&'a mut Vec<Text>),
+}
+
+impl Field<'_> {
+    const fn type_name(&self) -> &'static str {
+        match self {
+            Self::Text(_) => "string",
+            Self::Number(_) => "int32",
+            Self::List(_) => "[]string",
+        }
+    }
+}
+
+/// Fills a record from the first document of a text.
+pub(crate) fn decode<R: Record>(text: &str, record: &mut R, budget: &mut Budget) -> Result<(), Failure> {
+    let document = Document::parse(text, budget)?;
+    let Some(root) = document.root else { return Ok(()) };
+    let mut decoder =
+        Decoder { document: &document, budget, errors: Vec::new(), expanding: HashSet::new(), merged: None };
+    decoder.record(root, record)?;
+    decoder.finish()
+}
+
+struct Decoder<'a> {
+    document: &'a Document,
+    budget: &'a mut Budget,
+    /// Type errors do not stop the decoding, so that one answer names them all.
+    errors: Vec<(Position, String)>,
+    /// Aliases that are being followed.
+    expanding: HashSet<NodeId>,
+    /// Keys that a mapping has set, while mappings are merged into it.
+    merged: Option<HashSet<String>>,
+}
+
+impl<'a> Decoder<'a> {
+    fn finish(self) -> Result<(), Failure> {
+        let Some((at, _)) = self.errors.first() else { return Ok(()) };
+        let at = *at;
+        let texts: Vec<_> = self.errors.into_iter().map(|(_, text)| text).collect();
+        Err(Failure::fatal(format!("unmarshal errors:\n  {}", texts.join("\n  ")), at))
+    }
+
+    /// The node itself, or what an alias stands for. The count bounds what aliases can multiply.
+    fn follow<T>(
+        &mut self,
+        id: NodeId,
+        then: impl FnOnce(&mut Self, &'a Node) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let document = self.document;
+        let node = document.node(id);
+        self.budget.step().map_err(|limit| Failure::limit(limit, node.at))?;
+        let Kind::Alias { name, target } = &node.kind else { return then(self, node) };
+        if !self.expanding.insert(id) {
+            return Err(Failure::fatal(format!("anchor '{name}' value contains itself"), node.at));
+        }
+        let result = self.follow(*target, then);
+        self.expanding.remove(&id);
+        result
+    }
+
+    fn record<R: Record>(&mut self, id: NodeId, record: &mut R) -> Result<(), Failure> {
+        self.follow(id, |this, node| match &node.kind {
+            Kind::Mapping(pairs) => this.mapping(pairs, record),
+            Kind::Scalar { text, .. } => {
+                if this.resolve(node, text)? != Resolved::Null {
+                    this.mismatch(node, R::TYPE);
+                }
+                Ok(())
+            }
+            _ => {
+                this.mismatch(node, R::TYPE);
+                Ok(())
+            }
+        })
+    }
+
+    fn mapping<R: Record>(&mut self, pairs: &[(NodeId, NodeId)], record: &mut R) -> Result<(), Failure> {
+        if self.has_duplicates(pairs) {
+            return Ok(());
+        }
+        let mut merged = self.merged.take();
+        let mut merge = None;
+        let mut filled = HashSet::new();
+        for &(key, value) in pairs {
+            let node = self.document.node(key);
+            if is_merge(node) {
+                merge = Some(value);
+                continue;
+            }
+            let mut name = Text::default();
+            if !self.value(key, Field::Text(&mut name))? {
+                continue;
+            }
+            let name = name.value;
+            if merged.as_mut().is_some_and(|merged| !merged.insert(name.clone())) {
+                continue;
+            }
+            let Some(field) = record.field(&name) else { continue };
+            if filled.insert(name.clone()) {
+                self.value(value, field)?;
+            } else {
+                self.error(node.at, format!("field {name} already set in type {}", R::TYPE));
+            }
+        }
+        self.merged = merged;
+        match merge {
+            Some(merge) => self.merge(pairs, merge, record),
+            None => Ok(()),
+        }
+    }
+
+    /// Yaml.v3 compares keys as written: the kind of node and its text.
+    fn has_duplicates(&mut self, pairs: &[(NodeId, NodeId)]) -> bool {
+        let document = self.document;
+        let mut seen: HashMap<(u8, &str), Vec<Position>> = HashMap::new();
+        let mut found = Vec::new();
+        for (index, &(key, _)) in pairs.iter().enumerate() {
+            let node = document.node(key);
+            let identity = identity(node);
+            let earlier = seen.entry(identity).or_default();
+            found.extend(earlier.iter().map(|first| (first.offset, index, node.at, identity.1, first.line)));
+            earlier.push(node.at);
+        }
+        // Go reports by the first of two equal keys, then by the second.
+        found.sort_by_key(|&(first, second, ..)| (first, second));
+        let duplicates = !found.is_empty();
+        for (_, _, at, key, first) in found {
+            self.error(at, format!("mapping key {} already defined at line {first}", quote(key)));
+        }
+        duplicates
+    }
+
+    fn merge<R: Record>(
+        &mut self,
+        pairs: &[(NodeId, NodeId)],
+        merge: NodeId,
+        record: &mut R,
+    ) -> Result<(), Failure> {
+        let outer = self.merged.is_some();
+        if !outer {
+            let mut set = HashSet::new();
+            for &(key, _) in pairs {
+                let mut name = Text::default();
+                let errors = self.errors.len();
+                if self.value(key, Field::Text(&mut name))? {
+                    set.insert(name.value);
+                }
+                self.errors.truncate(errors);
+            }
+            self.merged = Some(set);
+        }
+        let document = self.document;
+        let node = document.node(merge);
+        let sources = match &node.kind {
+            Kind::Sequence(items) => items.as_slice(),
+            _ => std::slice::from_ref(&merge),
+        };
+        for &source in sources {
+            let node = document.node(source);
+            let is_mapping = match &node.kind {
+                Kind::Alias { target, .. } => matches!(document.node(*target).kind, Kind::Mapping(_)),
+                kind => matches!(kind, Kind::Mapping(_)),
+            };
+            if !is_mapping {
+                return Err(Failure::fatal(
+                    "map merge requires map or sequence of maps as the value",
+                    node.at,
+                ));
+            }
+            self.record(source, record)?;
+        }
+        if !outer {
+            self.merged = None;
+        }
+        Ok(())
+    }
+
+    /// Fills one field; false when the node holds no value for it.
+    fn value(&mut self, id: NodeId, field: Field<'_>) -> Result<bool, Failure> {
+        self.follow(id, |this, node| match &node.kind {
+            Kind::Scalar { text, literal } => this.scalar(node, text, *literal, field),
+            Kind::Sequence(items) => {
+                let Field::List(list) = field else { return Ok(this.mismatch(node, field.type_name())) };
+                list.clear();
+                for &item in items {
+                    let mut text = Text::default();
+                    if this.value(item, Field::Text(&mut text))? {
+                        this.budget
+                            .bytes(text.value.len())
+                            .map_err(|limit| Failure::limit(limit, node.at))?;
+                        list.push(text);
+                    }
+                }
+                Ok(true)
+            }
+            Kind::Mapping(pairs) => {
+                if !this.has_duplicates(pairs) {
+                    this.mismatch(node, field.type_name());
+                }
+                Ok(false)
+            }
+            Kind::Alias { .. } => Ok(false),
+        })
+    }
+
+    fn scalar(
+        &mut self,
+        node: &Node,
+        text: &str,
+        literal: Option<Literal>,
+        field: Field<'_>,
+    ) -> Result<bool, Failure> {
+        let resolved = self.resolve(node, text)?;
+        if resolved == Resolved::Null {
+            return Ok(match field {
+                Field::List(list) => {
+                    list.clear();
+                    true
+                }
+                _ => false,
+            });
+        }
+        let type_name = field.type_name();
+        match (field, resolved) {
+            (Field::Text(out), _) if node.tag == "!!binary" => {
+                *out = Text { value: binary(node, text)?, at: node.at, literal: None };
+            }
+            (Field::Text(out), _) => *out = Text { value: text.to_owned(), at: node.at, literal },
+            (Field::Number(out), Resolved::Int(number)) if i32::try_from(number).is_ok() => {
+                *out = i32::try_from(number).unwrap_or_default();
+            }
+            // Go truncates.
+            (Field::Number(out), Resolved::Float(number))
+                if number.trunc() >= f64::from(i32::MIN) && number.trunc() <= f64::from(i32::MAX) =>
+            {
+                *out = number as i32;
+            }
+            _ => return Ok(self.mismatch(node, type_name)),
+        }
+        Ok(true)
+    }
+
+    fn resolve(&self, node: &Node, text: &str) -> Result<Resolved, Failure> {
+        resolve(&node.tag, text).map_err(|looks| {
+            Failure::fatal(format!("cannot decode {looks} `{text}` as a {}", node.tag), node.at)
+        })
+    }
+
+    fn mismatch(&mut self, node: &Node, wanted: &str) -> bool {
+        let value = match &node.kind {
+            _ if node.tag == "!!seq" || node.tag == "!!map" => String::new(),
+            Kind::Scalar { text, .. } => format!(" `{}`", shorten(text)),
+            _ => " ``".into(),
+        };
+        self.error(node.at, format!("cannot unmarshal {}{value} into {wanted}", node.tag));
+        false
+    }
+
+    fn error(&mut self, at: Position, text: String) {
+        self.errors.push((at, format!("line {}: {text}", at.line)));
+    }
+}
+
+fn identity(node: &Node) -> (u8, &str) {
+    match &node.kind {
+        Kind::Scalar { text, .. } => (0, text),
+        Kind::Sequence(_) => (1, ""),
+        Kind::Mapping(_) => (2, ""),
+        Kind::Alias { name, .. } => (3, name),
+    }
+}
+
+fn is_merge(node: &Node) -> bool {
+    matches!(&node.kind, Kind::Scalar { text, .. } if text == "<<") && node.tag == "!!merge"
+}
+
+fn binary(node: &Node, text: &str) -> Result<String, Failure> {
+    let lines: String = text.chars().filter(|character| !matches!(character, '\r' | '\n')).collect();
+    STANDARD
+        .decode(lines)
+        .ok()
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .ok_or_else(|| Failure::fatal("!!binary value contains invalid base64 data", node.at))
+}
+
+/// Go's error texts show the first ten bytes of a value at most.
+fn shorten(text: &str) -> String {
+    if text.len() <= 10 {
+        return text.to_owned();
+    }
+    format!("{}...", String::from_utf8_lossy(&text.as_bytes()[..7]))
+}
