@@ -84,6 +84,12 @@ impl TransportError {
         Self::new(method, url, Cause::Deadline)
     }
 
+    /// The same failure under another URL, where the one that was used would mislead.
+    #[must_use]
+    pub fn shown_as(self, url: &Url) -> Self {
+        Self { url: url.to_string(), ..self }
+    }
+
     /// Whether the same request may succeed in a moment.
     #[must_use]
     pub const fn worth_retrying(&self) -> bool {

@@ -1,0 +1,241 @@
+//! The token service: logs mounts in, and keeps what may be kept between them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use keymount_clock::WallClock;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+use url::Url;
+
+use crate::access::AccessToken;
+use crate::cache::{Proofs, TokenCache};
+use crate::credential::Credential;
+use crate::error::{Source, TokenError};
+use crate::flight::Flights;
+use crate::key::{IdentityKey, KeyMaker};
+use crate::region::Region;
+use crate::scope::Scope;
+use crate::service_account::{TokenHash, admissible};
+use crate::session::{Reuse, Session};
+use crate::sources::{entra, imds, nmi};
+use crate::transport::Http;
+
+/// How many token requests may be under way at once. Entra and the metadata service both answer
+/// bursts with 429.
+const MAX_REQUESTS: usize = 32;
+
+/// What is told about token requests, for metrics.
+pub trait Observer: Send + Sync {
+    /// A token was asked for, with this outcome.
+    fn token_requested(&self, source: Source, outcome: Result<(), &TokenError>, elapsed: Duration);
+    /// A token was served from the cache.
+    fn token_reused(&self, source: Source);
+}
+
+/// Tells nobody.
+impl Observer for () {
+    fn token_requested(&self, _: Source, _: Result<(), &TokenError>, _: Duration) {}
+    fn token_reused(&self, _: Source) {}
+}
+
+/// What the token service works with.
+pub struct Options {
+    /// To Entra and AD FS: proxies apply.
+    pub entra: Arc<dyn Http>,
+    /// To the metadata service and the pod identity agent: never through a proxy.
+    pub node: Arc<dyn Http>,
+    /// The metadata service.
+    pub imds_endpoint: Url,
+    /// The pod identity agent.
+    pub nmi_endpoint: Url,
+    /// Entra's regional endpoint, if one is wanted.
+    pub region: Region,
+    /// The time of day, for tokens that state theirs.
+    pub clock: WallClock,
+    /// Who counts.
+    pub observer: Arc<dyn Observer>,
+}
+
+/// The token service of one process.
+pub struct Identities {
+    options: Options,
+    maker: KeyMaker,
+    pub(crate) tokens: TokenCache,
+    proofs: Proofs,
+    flights: Flights<Flight, Fetched>,
+    permits: Semaphore,
+    sessions: AtomicU64,
+}
+
+pub(crate) type Fetched = Result<Arc<AccessToken>, TokenError>;
+
+/// What a token is being fetched for.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Flight {
+    pub(crate) owner: Owner,
+    pub(crate) scope: Scope,
+    /// Claims that a vault demanded, if it did.
+    pub(crate) claims: Option<String>,
+}
+
+/// Who shares the outcome.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Owner {
+    /// Everybody of this identity.
+    Identity(IdentityKey),
+    /// Whoever presents this very token as this identity: it has to be accepted first.
+    Unproven(IdentityKey, TokenHash),
+    /// One mount.
+    Session(u64),
+}
+
+impl Identities {
+    /// A service with empty caches.
+    #[must_use]
+    pub fn new(options: Options) -> Self {
+        Self {
+            options,
+            maker: KeyMaker::new(),
+            tokens: TokenCache::default(),
+            proofs: Proofs::default(),
+            flights: Flights::default(),
+            permits: Semaphore::new(MAX_REQUESTS),
+            sessions: AtomicU64::new(0),
+        }
+    }
+
+    /// Prepares a mount's access with this credential, and decides what it may share with other mounts.
+    /// Asks nobody for anything yet.
+    #[must_use]
+    pub fn login(self: &Arc<Self>, credential: Credential) -> Session {
+        let reuse = self.reuse(&credential);
+        Session::new(Arc::clone(self), credential, reuse, self.sessions.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// The age of the oldest cached token, for a metric.
+    #[must_use]
+    pub fn oldest_token(&self) -> Option<Duration> {
+        self.tokens.oldest()
+    }
+
+    fn reuse(&self, credential: &Credential) -> Reuse {
+        let now = self.options.clock.now();
+        let Some((token, pod)) = credential.federated() else {
+            let key = credential.key(&self.maker, self.options.imds_endpoint.as_str(), None);
+            return match (key, credential) {
+                // The agent alone knows which identity the pod has now, and asking it is cheap.
+                (Some(key), Credential::PodIdentity { .. }) => Reuse::Mount(Some(key)),
+                (Some(key), _) => Reuse::Identity { key, proof: None },
+                (None, _) => Reuse::Mount(None),
+            };
+        };
+        let claims = admissible(token, &pod.namespace, &pod.service_account, now);
+        let key = credential.key(&self.maker, "", claims.as_ref());
+        match (key, claims) {
+            (Some(key), Some(claims)) => Reuse::Identity {
+                key,
+                proof: Some((TokenHash::of(token), Instant::now() + claims.lifetime(now))),
+            },
+            _ => Reuse::Mount(None),
+        }
+    }
+
+    /// Whether this token has been accepted as this identity before.
+    pub(crate) fn is_proven(&self, key: IdentityKey, proof: TokenHash) -> bool {
+        self.proofs.holds(key, proof)
+    }
+
+    /// Joins or starts the fetch of a token. The second value says whether it was started here.
+    pub(crate) fn fetch(
+        self: &Arc<Self>,
+        flight: &Flight,
+        credential: &Arc<Credential>,
+        reuse: Reuse,
+        deadline: Instant,
+    ) -> (futures::future::Shared<BoxFuture<'static, Fetched>>, bool) {
+        let (service, credential, wanted) = (Arc::clone(self), Arc::clone(credential), flight.clone());
+        self.flights.join(flight, move || {
+            async move { service.obtain(&credential, &wanted, reuse, deadline).await }.boxed()
+        })
+    }
+
+    pub(crate) fn reused(&self, source: Source) {
+        self.options.observer.token_reused(source);
+    }
+
+    /// One token request, and what follows for the caches.
+    async fn obtain(
+        &self,
+        credential: &Credential,
+        wanted: &Flight,
+        reuse: Reuse,
+        deadline: Instant,
+    ) -> Fetched {
+        let (started, source) = (Instant::now(), credential.source());
+        let outcome = match tokio::time::timeout_at(deadline, self.permits.acquire()).await {
+            Ok(_permit) => self.request(credential, wanted, deadline).await.map(Arc::new),
+            Err(_) => Err(TokenError::Deadline { source_kind: source, waited: started.elapsed() }),
+        };
+        let elapsed = started.elapsed();
+        self.options.observer.token_requested(source, outcome.as_ref().map(|_| ()), elapsed);
+        if let Reuse::Identity { key, proof } = reuse {
+            match &outcome {
+                Ok(token) => {
+                    if let Some((hash, until)) = proof {
+                        self.proofs.add(key, hash, until.duration_since(Instant::now()));
+                    }
+                    self.tokens.insert(key, &wanted.scope, token);
+                }
+                // Revoked, or never entitled: whoever comes next has to prove itself anew.
+                Err(error) if error.is_refusal() => {
+                    self.proofs.forget(key);
+                    self.tokens.forget(key);
+                }
+                Err(_) => {}
+            }
+        }
+        outcome
+    }
+
+    async fn request(
+        &self,
+        credential: &Credential,
+        wanted: &Flight,
+        deadline: Instant,
+    ) -> Result<AccessToken, TokenError> {
+        let Options { entra, node, imds_endpoint, nmi_endpoint, region, clock, .. } = &self.options;
+        let (authority, client, proof) = match credential {
+            Credential::WorkloadIdentity { authority, client_id, token, .. } => {
+                (authority, client_id, entra::Proof::Assertion(token))
+            }
+            Credential::ServicePrincipal { authority, client_id, secret } => {
+                (authority, client_id, entra::Proof::Secret(secret))
+            }
+            Credential::ManagedIdentity(id) => {
+                return imds::request_token(&**node, clock, imds_endpoint, id, &wanted.scope, deadline).await;
+            }
+            Credential::PodIdentity { pod } => {
+                return nmi::request_token(&**node, clock, nmi_endpoint, pod, &wanted.scope, deadline).await;
+            }
+        };
+        let url = authority.token_endpoint(region.name(&**node, imds_endpoint).await);
+        let endpoint = entra::Endpoint { url: &url, shown: &url, host: None };
+        let grant = entra::Grant {
+            source: credential.source(),
+            client,
+            proof,
+            scope: &wanted.scope,
+            claims: wanted.claims.as_deref(),
+        };
+        entra::request_token(&**entra, clock, &endpoint, &grant, deadline).await
+    }
+}
+
+#[cfg(test)]
+mod attacks;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,5 @@
+//! Where tokens come from, one file each.
+
+pub(crate) mod entra;
+pub(crate) mod imds;
+pub(crate) mod nmi;
