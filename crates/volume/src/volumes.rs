@@ -1,0 +1,303 @@
+//! The operations on volumes.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+use keymount_clock::WallClock;
+use keymount_sensitive::SecretBytes;
+
+use crate::dir::Dir;
+use crate::error::{During, StepError, VolumeError};
+use crate::files::{ReadError, Reader};
+use crate::generation::Ownership;
+use crate::layout::{Content, PENDING, PROVIDER_WRITTEN};
+use crate::payload::{Limits, Payload};
+use crate::record::{self, Record, Recorded};
+use crate::remove::{mark_pending, remove_all};
+use crate::state::{Found, TargetState};
+use crate::target::{Target, TargetGuard};
+use crate::tmpfs::{TmpfsFactory, TmpfsOptions, attach, detach};
+use crate::writer::{Replaced, Write};
+
+mod mounted;
+mod unpublish;
+
+pub use mounted::MountedVolume;
+pub use unpublish::Unpublished;
+
+/// How volumes are made and where.
+#[derive(Clone, Debug)]
+pub struct VolumeOptions {
+    /// Which target paths are accepted.
+    pub guard: TargetGuard,
+    /// How the tmpfs of each volume is set up.
+    pub tmpfs: TmpfsOptions,
+    /// What is read back at most from a volume that a provider fills itself.
+    pub read_limits: Limits,
+    /// Name of the CSI driver; volumes that kubelet made for another one are left out of [`Volumes::mounted`].
+    pub driver_name: String,
+}
+
+impl Default for VolumeOptions {
+    fn default() -> Self {
+        Self {
+            guard: TargetGuard::default(),
+            tmpfs: TmpfsOptions::default(),
+            read_limits: Limits::default(),
+            driver_name: "secrets-store.csi.k8s.io".to_owned(),
+        }
+    }
+}
+
+/// What a publish did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Published {
+    /// A new volume is mounted.
+    Mounted,
+    /// A volume that a killed driver left without complete files has them now.
+    Completed,
+    /// There was a volume already; its files were replaced.
+    AlreadyMounted(Replaced),
+}
+
+/// The volumes of a node. All calls block; those for one target must not overlap, those for different targets may.
+///
+/// Every operation opens the target's directory once and works on descriptors from there, so a link that is
+/// swapped in on the way changes nothing (see [`TargetGuard`]).
+pub struct Volumes {
+    pub(crate) options: VolumeOptions,
+    tmpfs: TmpfsFactory,
+    clock: WallClock,
+}
+
+impl Volumes {
+    /// Touches nothing yet. The clock dates generations and records.
+    #[must_use]
+    pub fn new(options: VolumeOptions, clock: WallClock) -> Self {
+        Self { tmpfs: TmpfsFactory::new(options.tmpfs.clone()), options, clock }
+    }
+
+    /// What is at the target.
+    ///
+    /// # Errors
+    /// [`VolumeError::Target`], [`VolumeError::Inspect`].
+    pub fn inspect(&self, target: &Path) -> Result<TargetState, VolumeError> {
+        match self.options.guard.open(target)? {
+            Some(target) => Ok(Found::at(&target)?.state()),
+            None => Ok(TargetState::Missing),
+        }
+    }
+
+    /// Makes the target a volume that shows the payload. The target and missing directories above it are created
+    /// (mode 0750).
+    ///
+    /// The volume is completed before it is attached, so the target is never a mount without complete files; on
+    /// kernels before 5.2 it is mounted first and completed in the step that makes it [`TargetState::Committed`].
+    ///
+    /// # Errors
+    /// After any error but [`VolumeError::UndoFailed`] nothing that this call mounted is mounted any more, and a
+    /// volume that was complete before shows what it showed.
+    pub fn publish(
+        &self,
+        target: &Path,
+        payload: &Payload,
+        record: &Record,
+        ownership: Ownership,
+    ) -> Result<Published, VolumeError> {
+        self.check_room(payload)?;
+        let (target, created) = self.options.guard.create(target)?;
+        let write = self.write(payload, record, ownership);
+        let fill = |root: &Dir| write.to(root).map(drop);
+        match Found::at(&target)? {
+            Found::Missing | Found::Directory => {
+                self.mount(&target, created, ownership, fill).map(|()| Published::Mounted)
+            }
+            Found::Volume(root, Content::Incomplete) => match write.to(&root) {
+                Ok(_) => Ok(Published::Completed),
+                Err(error) => Err(undo(&target, error.writing(&target.path))),
+            },
+            found => {
+                let (root, _) = found.volume(target.path.clone())?;
+                let replaced = write.to(&root).map_err(|error| error.writing(&target.path))?;
+                Ok(Published::AlreadyMounted(replaced))
+            }
+        }
+    }
+
+    /// Makes a mounted volume show the payload, by one switch from the whole old to the whole new generation.
+    /// Nothing is written if content, modes and group are the same already.
+    ///
+    /// # Errors
+    /// The volume shows what it showed before. [`VolumeError::NotMounted`] if there is no volume.
+    pub fn replace(
+        &self,
+        target: &Path,
+        payload: &Payload,
+        record: &Record,
+        ownership: Ownership,
+    ) -> Result<Replaced, VolumeError> {
+        self.check_room(payload)?;
+        let (target, root, _) = self.open_volume(target)?;
+        self.write(payload, record, ownership).to(&root).map_err(|error| error.writing(&target.path))
+    }
+
+    /// Makes the target an empty volume that a provider can write to, [`TargetState::Uncommitted`] until
+    /// [`commit_provider_written`](Self::commit_provider_written). A volume that is complete already is left as it is;
+    /// what a killed attempt left in an incomplete one is removed.
+    ///
+    /// # Errors
+    /// As for [`publish`](Self::publish).
+    pub fn mount_for_provider(&self, target: &Path) -> Result<(), VolumeError> {
+        let (target, created) = self.options.guard.create(target)?;
+        let pending = |root: &Dir| mark_pending(root).during(|| "mark the volume as incomplete".into());
+        match Found::at(&target)? {
+            Found::Missing | Found::Directory => self.mount(&target, created, Ownership::default(), pending),
+            found => match found.volume(target.path.clone())? {
+                (root, Content::Incomplete) => pending(&root)
+                    .and_then(|()| {
+                        remove_all(&root, Some(PENDING)).during(|| "remove incomplete files".into())
+                    })
+                    .map_err(|error| undo(&target, error.writing(&target.path))),
+                _ => Ok(()),
+            },
+        }
+    }
+
+    /// Declares that the provider has written all its files to the mounted volume.
+    ///
+    /// # Errors
+    /// The volume is as it was. [`VolumeError::NotMounted`] if there is no volume.
+    pub fn commit_provider_written(&self, target: &Path, record: &Record) -> Result<(), VolumeError> {
+        let (target, root, content) = self.open_volume(target)?;
+        let now = self.clock.now();
+        if let Content::Committed { generation } = content {
+            // The provider has answered without files: those of the volume stay, as in the Go driver.
+            let generation = root.dir(generation).during(|| "open the current generation".into());
+            record::refresh(&generation.map_err(|error| error.writing(&target.path))?, record, now);
+            return Ok(());
+        }
+        record::refresh(&root, record, now);
+        let marked = match content {
+            Content::ProviderWritten { marked: true } => Ok(()),
+            _ => mark_pending(&root).and_then(|()| root.rename(PENDING, PROVIDER_WRITTEN)),
+        };
+        marked.during(|| "mark the volume as complete".into()).map_err(|error| error.writing(&target.path))
+    }
+
+    /// The files of a complete volume by their path below its root: regular files only, links and special files that
+    /// a provider may have made are not followed.
+    ///
+    /// # Errors
+    /// [`VolumeError::NotMounted`] also for a volume without complete files, [`VolumeError::ReadLimit`],
+    /// [`VolumeError::Read`].
+    pub fn read_files(&self, target: &Path) -> Result<BTreeMap<String, SecretBytes>, VolumeError> {
+        let (target, root, content) = self.open_volume(target)?;
+        let limits = &self.options.read_limits;
+        let most_files = u64::try_from(limits.max_files).unwrap_or(u64::MAX);
+        let reader = Reader::new(limits.max_bytes, most_files);
+        let read = match content {
+            Content::Incomplete => return Err(VolumeError::NotMounted(target.path)),
+            Content::ProviderWritten { .. } => reader.provider_written(&root),
+            Content::Committed { generation } => root
+                .dir(generation)
+                .during(|| "open the current generation".into())
+                .map_err(ReadError::from)
+                .and_then(|generation| reader.generation(&generation)),
+        };
+        read.map_err(|error| {
+            let target = target.path;
+            match error {
+                ReadError::Step(source) => VolumeError::Read { target, source },
+                ReadError::TooManyFiles => {
+                    VolumeError::ReadLimit { target, limit: most_files, unit: "files" }
+                }
+                ReadError::TooManyBytes => {
+                    VolumeError::ReadLimit { target, limit: limits.max_bytes, unit: "bytes" }
+                }
+            }
+        })
+    }
+
+    /// What was recorded with the files that the volume shows. `None` if there is no complete volume, or no record.
+    #[must_use]
+    pub fn record(&self, target: &Path) -> Option<Recorded> {
+        let (_, root, content) = self.open_volume(target).ok()?;
+        match content {
+            Content::Incomplete => None,
+            Content::ProviderWritten { .. } => record::load(&root),
+            Content::Committed { generation } => record::load(&root.dir(generation).ok()?),
+        }
+    }
+
+    fn open_volume(&self, path: &Path) -> Result<(Target, Dir, Content), VolumeError> {
+        let target =
+            self.options.guard.open(path)?.ok_or_else(|| VolumeError::NotMounted(path.to_owned()))?;
+        let (root, content) = Found::at(&target)?.volume(path.to_owned())?;
+        Ok((target, root, content))
+    }
+
+    fn write<'a>(&self, payload: &'a Payload, record: &'a Record, ownership: Ownership) -> Write<'a> {
+        Write { payload, record, ownership, root_mode: self.options.tmpfs.root_mode, now: self.clock.now() }
+    }
+
+    /// Refuses what would not fit while it rotates: a volume that can be mounted must also be replaceable.
+    fn check_room(&self, payload: &Payload) -> Result<(), VolumeError> {
+        let TmpfsOptions { size_limit, inode_limit, .. } = self.options.tmpfs;
+        let bytes = payload.allocated_bytes().saturating_mul(2);
+        if bytes > size_limit {
+            return Err(VolumeError::TooLarge { needed: bytes, limit: size_limit, unit: "bytes" });
+        }
+        let inodes = payload.inodes().saturating_mul(2);
+        if inodes > inode_limit {
+            return Err(VolumeError::TooLarge { needed: inodes, limit: inode_limit, unit: "inodes" });
+        }
+        Ok(())
+    }
+
+    /// Mounts a new volume on the target and fills it, in the order that the kernel allows.
+    fn mount(
+        &self,
+        target: &Target,
+        created: bool,
+        ownership: Ownership,
+        fill: impl Fn(&Dir) -> Result<(), StepError>,
+    ) -> Result<(), VolumeError> {
+        let failed = |source| VolumeError::Mount { target: target.path.clone(), source };
+        let mounted = match self.tmpfs.detached(ownership) {
+            Ok(Some(mount)) => Dir::of_mount(&mount)
+                .during(|| "open the new volume".into())
+                .map_err(failed)
+                .and_then(|root| fill(&root).map_err(|error| error.writing(&target.path)))
+                .and_then(|()| attach(&mount, target).during(|| "attach the volume".into()).map_err(failed)),
+            Ok(None) => self.tmpfs.mounted(target, ownership).map_err(failed).and_then(|()| {
+                let root = target.root().during(|| "open the new volume".into()).map_err(failed);
+                root.and_then(|root| fill(&root).map_err(|error| error.writing(&target.path)))
+                    .map_err(|error| undo(target, error))
+            }),
+            Err(error) => Err(failed(error)),
+        };
+        if mounted.is_err() && created {
+            // Not the failure that matters: the directory alone does no harm, kubelet and unpublish remove it too.
+            let _ = target.parent.remove_dir(&target.name);
+        }
+        mounted
+    }
+}
+
+impl fmt::Debug for Volumes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Volumes").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+/// Unmounts what a failed publish left mounted, or says that it could not.
+fn undo(target: &Target, error: VolumeError) -> VolumeError {
+    match detach(target) {
+        Ok(_) => error,
+        Err(undo) => VolumeError::UndoFailed { target: target.path.clone(), undo, source: Box::new(error) },
+    }
+}
+
+#[cfg(test)]
+mod tests;
