@@ -154,6 +154,21 @@ impl Dir {
         found(rustix::fs::unlinkat(self, name.as_ref(), AtFlags::REMOVEDIR)).map(drop)
     }
 
+    /// The extended attribute of `name` itself, also if that is a symbolic link; `None` if it has none of that name.
+    pub(crate) fn attribute_of(
+        &self,
+        name: impl AsRef<Path>,
+        attribute: &str,
+        most: usize,
+    ) -> io::Result<Option<Vec<u8>>> {
+        let mut value = Vec::with_capacity(most);
+        let path = self.process_path(name);
+        attribute_found(
+            rustix::fs::lgetxattr(path, attribute, rustix::buffer::spare_capacity(&mut value)),
+            value,
+        )
+    }
+
     /// Sets an extended attribute of `name` itself, also if that is a symbolic link.
     pub(crate) fn set_attribute_of(
         &self,
@@ -180,7 +195,12 @@ impl AsFd for Dir {
 /// The extended attribute `name` of an open file; `None` if it has none of that name.
 pub(crate) fn attribute(file: impl AsFd, name: &str, most: usize) -> io::Result<Option<Vec<u8>>> {
     let mut value = Vec::with_capacity(most);
-    match rustix::fs::fgetxattr(file, name, rustix::buffer::spare_capacity(&mut value)) {
+    let read = rustix::fs::fgetxattr(file, name, rustix::buffer::spare_capacity(&mut value));
+    attribute_found(read, value)
+}
+
+fn attribute_found(read: Result<usize, Errno>, value: Vec<u8>) -> io::Result<Option<Vec<u8>>> {
+    match read {
         Ok(_) => Ok(Some(value)),
         Err(Errno::NODATA) => Ok(None),
         Err(error) => Err(error.into()),

@@ -145,9 +145,6 @@ impl VolumeError {
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::Target(TargetError::Unreachable { .. }) => {
-                Some("below kubelet's pods directory no symbolic links are followed")
-            }
             Self::NotADirectory(_) => Some("remove it on the node"),
             Self::Foreign(_) => Some("unmount it on the node"),
             Self::TooLarge { .. } | Self::Full { .. } => {
@@ -157,6 +154,11 @@ impl VolumeError {
             Self::NotMounted(_) | Self::MountInfo(_) => None,
             Self::UndoFailed { .. } => {
                 Some("kubelet calls again; if this stays, unmount the path on the node")
+            }
+            Self::Target(TargetError::Unreachable { .. })
+                if matches!(self.errno(), Some(Errno::LOOP | Errno::NOTDIR)) =>
+            {
+                Some("below kubelet's pods directory no symbolic links are followed")
             }
             Self::Target(_)
             | Self::Inspect { .. }

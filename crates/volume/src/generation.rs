@@ -85,8 +85,10 @@ impl Look {
     /// Copies the label onto a link at the top.
     pub(crate) fn dress_link(&self, root: &Dir, name: impl AsRef<Path>) -> io::Result<()> {
         match &self.label {
-            Some(label) => root.set_attribute_of(name, SELINUX, label),
-            None => Ok(()),
+            Some(label) if root.attribute_of(&name, SELINUX, MAX_LABEL)?.as_ref() != Some(label) => {
+                root.set_attribute_of(name, SELINUX, label)
+            }
+            _ => Ok(()),
         }
     }
 

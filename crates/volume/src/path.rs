@@ -3,6 +3,7 @@
 //! The order of the checks and the beginning of each text are those of the Go driver v1.6.0, because
 //! people search for them; a NUL byte and the path `.`, which it lets through, are refused here.
 
+use std::borrow::Borrow;
 use std::fmt;
 
 use thiserror::Error;
@@ -109,6 +110,12 @@ impl RelativePath {
     #[must_use]
     pub fn depth(&self) -> usize {
         self.directories().count() + 1
+    }
+}
+
+impl Borrow<str> for RelativePath {
+    fn borrow(&self) -> &str {
+        &self.0
     }
 }
 

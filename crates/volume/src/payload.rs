@@ -9,6 +9,9 @@ use thiserror::Error;
 
 use crate::path::{PathError, RelativePath, Shown};
 
+/// Longest name whose link (`..data/<name>`) tmpfs keeps without a page of its own.
+const SHORT_LINK_NAME: usize = 127 - "..data/".len() - 1;
+
 /// One file as a provider sent it (`File` of the provider contract v1alpha1).
 pub struct FileSpec {
     /// Path below the volume's root.
@@ -152,11 +155,14 @@ impl Payload {
         self.files.values().map(|file| length(&file.contents)).sum()
     }
 
-    /// The memory in bytes that the contents take on the tmpfs: each file is rounded up to whole pages.
+    /// The memory in bytes that the files take on the tmpfs: whole pages for each file, and one for each link at the
+    /// top whose text is too long to lie in the inode.
     #[must_use]
     pub fn allocated_bytes(&self) -> u64 {
         let page = u64::try_from(rustix::param::page_size()).unwrap_or(u64::MAX);
-        self.files.values().map(|file| length(&file.contents).next_multiple_of(page)).sum()
+        let contents = self.files.values().map(|file| length(&file.contents).next_multiple_of(page));
+        let long_links = self.top_names().into_iter().filter(|name| name.len() > SHORT_LINK_NAME);
+        contents.chain(long_links.map(|_| page)).sum()
     }
 
     /// The paths of the files, in order.
@@ -170,7 +176,7 @@ impl Payload {
     }
 
     pub(crate) fn file(&self, path: &str) -> Option<&File> {
-        self.files.get(&RelativePath::parse(path).ok()?)
+        self.files.get(path)
     }
 
     /// Every directory that a file lies in, outer ones before inner ones.
@@ -192,9 +198,7 @@ impl Payload {
     fn refuse_conflicts(&self) -> Result<(), PayloadError> {
         for below in self.files.keys() {
             for directory in below.directories() {
-                if let Some((file, _)) =
-                    RelativePath::parse(directory).ok().and_then(|file| self.files.get_key_value(&file))
-                {
+                if let Some((file, _)) = self.files.get_key_value(directory) {
                     return Err(PayloadError::Conflict { file: file.clone(), below: below.clone() });
                 }
             }

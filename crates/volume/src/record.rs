@@ -45,6 +45,15 @@ pub struct Recorded {
     pub written: Timestamp,
 }
 
+/// How many inodes' worth of a limited tmpfs the record takes; attributes are counted in units of this many bytes.
+pub(crate) fn inodes(record: &Record) -> u64 {
+    const UNIT: u64 = 1024;
+    let now = Timestamp::UNIX_EPOCH;
+    let size =
+        serde_json::to_vec(&Recorded { record: record.clone(), written: now }).map_or(0, |value| value.len());
+    u64::try_from(size.min(MAX_SIZE)).unwrap_or(u64::MAX) / UNIT + 2
+}
+
 /// Attaches the record to a directory, replacing an older one. Best effort, as the module says.
 pub(crate) fn store(directory: &Dir, record: &Record, now: Timestamp) {
     let Ok(value) = serde_json::to_vec(&Recorded { record: record.clone(), written: now }) else {

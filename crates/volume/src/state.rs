@@ -117,3 +117,32 @@ fn is_mounted(target: &Target, stat: &Statx) -> io::Result<bool> {
     let device = rustix::fs::makedev(stat.stx_dev_major, stat.stx_dev_minor);
     Ok(device != target.parent.own_stat()?.st_dev)
 }
+
+#[cfg(test)]
+mod tests {
+    use keymount_mount_namespace::isolated;
+    use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
+
+    use super::*;
+    use crate::target::TargetGuard;
+
+    #[test]
+    fn mounts_are_seen_with_and_without_the_kernel_saying_so() {
+        isolated(|_| {
+            let directory = tempfile::tempdir().expect("temporary directory");
+            let path = directory.path().join("target");
+            let (target, _) = TargetGuard::Any.create(&path).expect("creates");
+            for mounted in [false, true] {
+                let mut stat = statx(&target).expect("looks").expect("exists");
+                assert_eq!(is_mounted(&target, &stat).expect("looks"), mounted);
+                stat.stx_attributes_mask.remove(StatxAttributes::MOUNT_ROOT);
+                assert_eq!(is_mounted(&target, &stat).expect("looks"), mounted);
+                if mounted {
+                    unmount(&path, UnmountFlags::DETACH).expect("unmounts");
+                } else {
+                    mount("tmpfs", &path, "tmpfs", MountFlags::empty(), None).expect("mounts");
+                }
+            }
+        });
+    }
+}

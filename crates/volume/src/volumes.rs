@@ -26,6 +26,9 @@ mod unpublish;
 pub use mounted::MountedVolume;
 pub use unpublish::Unpublished;
 
+/// Inodes of a volume besides its generations: the root and the links to the shown and the next generation.
+const OWN_INODES: u64 = 3;
+
 /// How volumes are made and where.
 #[derive(Clone, Debug)]
 pub struct VolumeOptions {
@@ -105,7 +108,7 @@ impl Volumes {
         record: &Record,
         ownership: Ownership,
     ) -> Result<Published, VolumeError> {
-        self.check_room(payload)?;
+        self.check_room(payload, record)?;
         let (target, created) = self.options.guard.create(target)?;
         let write = self.write(payload, record, ownership);
         let fill = |root: &Dir| write.to(root).map(drop);
@@ -137,7 +140,7 @@ impl Volumes {
         record: &Record,
         ownership: Ownership,
     ) -> Result<Replaced, VolumeError> {
-        self.check_room(payload)?;
+        self.check_room(payload, record)?;
         let (target, root, _) = self.open_volume(target)?;
         self.write(payload, record, ownership).to(&root).map_err(|error| error.writing(&target.path))
     }
@@ -242,13 +245,14 @@ impl Volumes {
     }
 
     /// Refuses what would not fit while it rotates: a volume that can be mounted must also be replaceable.
-    fn check_room(&self, payload: &Payload) -> Result<(), VolumeError> {
+    fn check_room(&self, payload: &Payload, record: &Record) -> Result<(), VolumeError> {
         let TmpfsOptions { size_limit, inode_limit, .. } = self.options.tmpfs;
         let bytes = payload.allocated_bytes().saturating_mul(2);
         if bytes > size_limit {
             return Err(VolumeError::TooLarge { needed: bytes, limit: size_limit, unit: "bytes" });
         }
-        let inodes = payload.inodes().saturating_mul(2);
+        let generation = payload.inodes().saturating_add(record::inodes(record));
+        let inodes = generation.saturating_mul(2).saturating_add(OWN_INODES);
         if inodes > inode_limit {
             return Err(VolumeError::TooLarge { needed: inodes, limit: inode_limit, unit: "inodes" });
         }

@@ -182,8 +182,6 @@ fn create_generation(root: &Dir, now: Timestamp, look: &Look) -> io::Result<Path
 }
 
 #[cfg(test)]
-mod readers;
-#[cfg(test)]
 mod tests;
 #[cfg(test)]
 pub(crate) mod whole;

@@ -24,10 +24,13 @@ fn group_in_every_generation() {
             println!("skipped: a user namespace has no foreign groups");
             return;
         }
-        // The capability to keep set-group-ID bits is one that the driver does without.
-        let mut without = capabilities(None).expect("known");
-        without.effective.remove(CapabilitySet::FSETID);
-        set_capabilities(None, without).expect("dropped");
+        // All that the driver keeps.
+        let mut kept = capabilities(None).expect("known");
+        kept.effective = CapabilitySet::SYS_ADMIN
+            | CapabilitySet::DAC_OVERRIDE
+            | CapabilitySet::CHOWN
+            | CapabilitySet::FOWNER;
+        set_capabilities(None, kept).expect("dropped");
         for node in Node::both_kinds() {
             let target = node.target("vol");
             let ownership = Ownership { group: Some(4242) };
@@ -47,6 +50,8 @@ fn group_in_every_generation() {
             }
             let published = node.volumes.publish(&target, &numbered(2), &Record::default(), ownership);
             assert_eq!(published.expect("publishes"), Published::AlreadyMounted(Replaced::Unchanged));
+            assert!(node.volumes.record(&target).is_some());
+            node.volumes.unpublish(&target).expect("goes");
         }
     });
 }

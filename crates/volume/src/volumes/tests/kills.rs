@@ -227,8 +227,3 @@ fn i2_random_kills_under_readers() {
         println!("{newest} generations, 20 kills");
     });
 }
-
-/// The number of the generation that is shown, read as one who wants all files of one generation reads.
-fn number_of_shown(target: &Path) -> Option<u64> {
-    number_of(&target.join(std::fs::read_link(target.join("..data")).expect("always there")))
-}

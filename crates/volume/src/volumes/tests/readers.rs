@@ -1,0 +1,61 @@
+//! Readers beside a writer that never rests.
+
+use super::*;
+
+const GENERATIONS: u64 = 5000;
+
+/// What one reader saw.
+#[derive(Debug, Default)]
+struct Seen {
+    newest: u64,
+    changes: u64,
+    /// Reads that began in one generation and ended after it was removed.
+    overtaken: u64,
+}
+
+/// Reads until the writer is done. `None` from a read: the generation was removed meanwhile.
+fn look(done: &AtomicBool, read: impl Fn() -> Option<u64>) -> Seen {
+    let mut seen = Seen::default();
+    while !done.load(Ordering::SeqCst) {
+        match read() {
+            Some(number) => {
+                assert!(number >= seen.newest, "{number} after {}", seen.newest);
+                seen.changes += u64::from(number > seen.newest);
+                seen.newest = number;
+            }
+            None => seen.overtaken += 1,
+        }
+    }
+    seen
+}
+
+#[test]
+fn i2_readers_see_whole_generations() {
+    isolated(|_| {
+        let node = Node::new();
+        let target = node.target("vol");
+        node.publish(&target, 0).expect("publishes");
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            // One that wants all files of one generation, as a program with several files should read.
+            let whole = scope.spawn(|| look(&done, || number_of_shown(&target)));
+            // One that opens a file by its name again and again, as most programs do.
+            let single = scope.spawn(|| {
+                look(&done, || match std::fs::read_to_string(target.join("first")) {
+                    Ok(text) => Some(text.parse().expect("never empty or cut off")),
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+                    Err(error) => panic!("{error}"),
+                })
+            });
+            let ending = Ending(&done);
+            for number in 1..=GENERATIONS {
+                assert_eq!(node.replace(&target, number).expect("replaces"), Replaced::Written);
+            }
+            drop(ending);
+            let [whole, single] = [whole, single].map(|reader| reader.join().expect("reads"));
+            println!("of {GENERATIONS} generations, whole: {whole:?}, single: {single:?}");
+            assert!(whole.changes > 0 && single.changes > 0);
+        });
+        assert_eq!(number_of(&target), Some(GENERATIONS));
+    });
+}
