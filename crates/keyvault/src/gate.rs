@@ -1,0 +1,319 @@
+//! One gate per vault: how many requests at once, and when none.
+//!
+//! Three things hold requests back. At most [`GateOptions::concurrency`] are under way. After a 429 the
+//! gate closes, for as long as the vault asked or for a growing, jittered while; then one request goes
+//! as a probe, and while that works the rest follow, each answer making room for one more. And a vault
+//! that has not been asked for a while gets one request first, which opens the connection (and shows
+//! whether it is HTTP/2) that the others then use. First mounts always go before rotations.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use ring::rand::{SecureRandom, SystemRandom};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+/// First and longest pause after a 429 that names none.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(800), Duration::from_secs(60));
+
+/// The longest that a vault's own word closes the gate: whoever asks for a day gets one probe every
+/// two minutes.
+const LONGEST_CLOSURE: Duration = Duration::from_secs(120);
+
+/// Connections to a vault are gone after this long without use.
+const COLD_AFTER: Duration = Duration::from_secs(80);
+
+/// The first request to a cold vault has this long to itself.
+const WARM_UP: Duration = Duration::from_millis(300);
+
+/// Bounds of a gate.
+#[derive(Clone, Copy, Debug)]
+pub struct GateOptions {
+    /// Requests under way at once.
+    pub concurrency: usize,
+    /// Requests that may wait.
+    pub waiting: usize,
+}
+
+impl Default for GateOptions {
+    fn default() -> Self {
+        Self { concurrency: 64, waiting: 4096 }
+    }
+}
+
+/// Who goes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Lane {
+    /// A pod waits for it to start.
+    Mount,
+    /// A running pod's content is looked after.
+    Rotation,
+}
+
+/// The gate of one vault.
+pub(crate) struct Gate {
+    options: GateOptions,
+    state: Mutex<State>,
+}
+
+struct State {
+    under_way: usize,
+    /// How many may be under way now.
+    window: usize,
+    closed: Option<Closure>,
+    /// Counts closures: an answer to a request of an earlier epoch says nothing about this one.
+    epoch: u64,
+    last_used: Instant,
+    /// Set while the first request to a cold vault is alone.
+    warming: bool,
+    lanes: [VecDeque<oneshot::Sender<Pass>>; 2],
+}
+
+struct Closure {
+    until: Instant,
+    pause: Duration,
+    probing: bool,
+}
+
+/// Why the gate does not let a request through.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Turned {
+    /// The vault throttles for longer than the request can wait.
+    Throttled(Duration),
+    /// The request's time was up while it waited its turn.
+    Deadline,
+    /// Too many wait.
+    Crowded(usize),
+}
+
+/// The right to send one request. Dropping it gives the place back.
+pub(crate) struct Pass {
+    gate: Arc<Gate>,
+    epoch: u64,
+    settled: bool,
+}
+
+/// What became of a request.
+pub(crate) enum Verdict {
+    /// The vault answered, and not with 429.
+    Answered,
+    /// 429, with the pause it asked for, if any.
+    Throttled(Option<Duration>),
+    /// No answer.
+    Lost,
+}
+
+impl Gate {
+    pub(crate) fn new(options: GateOptions) -> Arc<Self> {
+        let state = State {
+            under_way: 0,
+            window: options.concurrency,
+            closed: None,
+            epoch: 0,
+            last_used: Instant::now() - COLD_AFTER,
+            warming: false,
+            lanes: [VecDeque::new(), VecDeque::new()],
+        };
+        Arc::new(Self { options, state: Mutex::new(state) })
+    }
+
+    /// Waits for this request's turn.
+    pub(crate) async fn enter(self: &Arc<Self>, lane: Lane, deadline: Instant) -> Result<Pass, Turned> {
+        let mut granted = {
+            let mut state = self.state();
+            state.settle_cold();
+            if let Some(closure) = &state.closed
+                && closure.until > deadline
+            {
+                return Err(Turned::Throttled(closure.until - Instant::now()));
+            }
+            if state.lanes.iter().map(VecDeque::len).sum::<usize>() >= self.options.waiting {
+                return Err(Turned::Crowded(self.options.waiting));
+            }
+            let (sender, granted) = oneshot::channel();
+            state.lanes[lane as usize].push_back(sender);
+            self.admit(&mut state);
+            granted
+        };
+        tokio::select! {
+            biased;
+            pass = &mut granted => pass.map_err(|_| Turned::Deadline),
+            () = tokio::time::sleep_until(deadline) => Err(self.out_of_time()),
+        }
+    }
+
+    /// When the vault may be asked again, if the gate is closed now.
+    pub(crate) fn closed_for(&self) -> Option<Duration> {
+        let closed = self.state().closed.as_ref().map(|closure| closure.until);
+        closed.map(|until| until.saturating_duration_since(Instant::now()))
+    }
+
+    /// Whether nobody uses it and nothing is remembered in it.
+    pub(crate) fn is_idle(&self) -> bool {
+        let state = self.state();
+        state.under_way == 0 && state.closed.is_none() && state.lanes.iter().all(VecDeque::is_empty)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn out_of_time(&self) -> Turned {
+        self.closed_for().map_or(Turned::Deadline, Turned::Throttled)
+    }
+
+    /// Lets in whoever may go at that time, if the gate still exists then.
+    fn look_again_at(self: &Arc<Self>, at: Instant) {
+        // Without a runtime the process is ending, and nobody waits any more.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let gate = Arc::downgrade(self);
+        runtime.spawn(async move {
+            tokio::time::sleep_until(at).await;
+            if let Some(gate) = gate.upgrade() {
+                let mut state = gate.state();
+                if state.last_used + WARM_UP <= Instant::now() {
+                    state.warming = false;
+                }
+                gate.admit(&mut state);
+            }
+        });
+    }
+
+    /// Lets in whoever may go now, first mounts first.
+    fn admit(self: &Arc<Self>, state: &mut State) {
+        while state.has_room() {
+            let Some(next) = state.lanes.iter_mut().find_map(VecDeque::pop_front) else { return };
+            state.under_way += 1;
+            let cold = state.is_cold();
+            state.last_used = Instant::now();
+            if cold {
+                state.warming = true;
+                self.look_again_at(state.last_used + WARM_UP);
+            }
+            if let Some(closure) = &mut state.closed {
+                closure.probing = true;
+            }
+            let pass = Pass { gate: Arc::clone(self), epoch: state.epoch, settled: false };
+            if let Err(mut refused) = next.send(pass) {
+                // Whoever waited has given up; the place is free again, and the lock is held here.
+                refused.settled = true;
+                state.leave();
+                state.warming = false;
+            }
+        }
+    }
+}
+
+impl State {
+    fn has_room(&self) -> bool {
+        if let Some(closure) = &self.closed {
+            return !closure.probing && closure.until <= Instant::now();
+        }
+        let window = if self.warming || self.is_cold() { 1 } else { self.window };
+        self.under_way < window
+    }
+
+    fn is_cold(&self) -> bool {
+        self.last_used.elapsed() >= COLD_AFTER
+    }
+
+    /// A warm-up ends by an answer; one that was abandoned must not outlive the requests.
+    fn settle_cold(&mut self) {
+        if self.under_way == 0 {
+            self.warming = false;
+        }
+    }
+
+    fn leave(&mut self) {
+        self.under_way = self.under_way.saturating_sub(1);
+        if let Some(closure) = &mut self.closed {
+            closure.probing = false;
+        }
+    }
+
+    /// Closes the gate; says until when.
+    fn close(&mut self, asked: Option<Duration>) -> Instant {
+        let last = self.closed.as_ref().map_or(PAUSE.0, |closure| closure.pause);
+        let pause = asked.map_or_else(|| decorrelated(last), |asked| asked.min(LONGEST_CLOSURE));
+        self.epoch += 1;
+        self.window = 1;
+        let until = Instant::now() + pause;
+        self.closed = Some(Closure { until, pause: pause.max(PAUSE.0), probing: false });
+        until
+    }
+}
+
+impl Pass {
+    /// Tells the gate how the request ended.
+    pub(crate) fn settle(mut self, verdict: &Verdict) {
+        let gate = Arc::clone(&self.gate);
+        let mut state = gate.state();
+        self.settled = true;
+        let current = self.epoch == state.epoch;
+        state.last_used = Instant::now();
+        state.under_way = state.under_way.saturating_sub(1);
+        state.warming = false;
+        match verdict {
+            Verdict::Throttled(asked) if current => {
+                let until = state.close(*asked);
+                gate.look_again_at(until);
+            }
+            // Sent before the gate closed: only its word about how long still counts.
+            Verdict::Throttled(Some(asked)) => {
+                let until = Instant::now() + (*asked).min(LONGEST_CLOSURE);
+                if let Some(closure) = &mut state.closed
+                    && closure.until < until
+                {
+                    closure.until = until;
+                    gate.look_again_at(until);
+                }
+            }
+            Verdict::Throttled(None) => {}
+            Verdict::Answered if current => {
+                state.closed = None;
+                state.window = (state.window + 1).min(gate.options.concurrency);
+            }
+            Verdict::Answered => {}
+            Verdict::Lost if current => {
+                if let Some(closure) = &mut state.closed {
+                    closure.probing = false;
+                }
+            }
+            Verdict::Lost => {}
+        }
+        gate.admit(&mut state);
+    }
+}
+
+impl Drop for Pass {
+    fn drop(&mut self) {
+        if !self.settled {
+            let gate = Arc::clone(&self.gate);
+            let mut state = gate.state();
+            state.under_way = state.under_way.saturating_sub(1);
+            if self.epoch == state.epoch
+                && let Some(closure) = &mut state.closed
+            {
+                closure.probing = false;
+            }
+            state.warming = false;
+            gate.admit(&mut state);
+        }
+    }
+}
+
+/// A pause between the shortest and three times the last one: callers that were throttled together
+/// drift apart, and a vault that stays throttled is asked less and less.
+fn decorrelated(last: Duration) -> Duration {
+    let mut bytes = [0; 4];
+    let fraction = match SystemRandom::new().fill(&mut bytes) {
+        Ok(()) => f64::from(u32::from_be_bytes(bytes)) / f64::from(u32::MAX),
+        Err(_) => 0.5,
+    };
+    let most = last.saturating_mul(3).min(PAUSE.1);
+    PAUSE.0 + (most - PAUSE.0.min(most)).mul_f64(fraction)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,187 @@
+use super::*;
+
+fn gate(concurrency: usize) -> Arc<Gate> {
+    Gate::new(GateOptions { concurrency, waiting: 8 })
+}
+
+fn soon() -> Instant {
+    Instant::now() + Duration::from_secs(60)
+}
+
+/// A gate whose vault has answered once.
+async fn warm(concurrency: usize) -> Arc<Gate> {
+    let gate = gate(concurrency);
+    gate.enter(Lane::Mount, soon()).await.expect("a pass").settle(&Verdict::Answered);
+    gate
+}
+
+/// Asks for a pass in a task of its own and lets it run up to where it waits.
+async fn ask(gate: &Arc<Gate>, lane: Lane) -> tokio::task::JoinHandle<Result<Pass, Turned>> {
+    let gate = Arc::clone(gate);
+    let task = tokio::spawn(async move { gate.enter(lane, soon()).await });
+    tokio::task::yield_now().await;
+    task
+}
+
+async fn settled_time() {
+    tokio::task::yield_now().await;
+    tokio::task::yield_now().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cold_vault_gets_one_request_first() {
+    let gate = gate(64);
+    let pilot = gate.enter(Lane::Mount, soon()).await.expect("a pass");
+    let second = ask(&gate, Lane::Mount).await;
+    let third = ask(&gate, Lane::Mount).await;
+    assert!(!second.is_finished());
+    pilot.settle(&Verdict::Answered);
+    let (second, third) = (second.await.expect("no panic"), third.await.expect("no panic"));
+    assert!(second.is_ok() && third.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn but_not_for_long_and_not_after_a_failure() {
+    let slow = gate(64);
+    let _pilot = slow.enter(Lane::Mount, soon()).await.expect("a pass");
+    let asked = Instant::now();
+    assert!(slow.enter(Lane::Mount, soon()).await.is_ok());
+    assert_eq!(asked.elapsed(), WARM_UP);
+    let dead = gate(64);
+    let pilot = dead.enter(Lane::Mount, soon()).await.expect("a pass");
+    let second = ask(&dead, Lane::Mount).await;
+    pilot.settle(&Verdict::Lost);
+    assert!(second.await.expect("no panic").is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn concurrency_is_bounded_and_abandoned_places_are_free_again() {
+    let gate = warm(2).await;
+    let first = gate.enter(Lane::Mount, soon()).await.expect("a pass");
+    let second = gate.enter(Lane::Mount, soon()).await.expect("a pass");
+    let given_up = ask(&gate, Lane::Mount).await;
+    let patient = ask(&gate, Lane::Mount).await;
+    given_up.abort();
+    settled_time().await;
+    drop(first);
+    assert!(patient.await.expect("no panic").is_ok());
+    drop(second);
+    assert!(gate.is_idle());
+}
+
+#[tokio::test(start_paused = true)]
+async fn first_mounts_pass_before_rotations() {
+    let gate = warm(1).await;
+    let busy = gate.enter(Lane::Mount, soon()).await.expect("a pass");
+    let rotation = ask(&gate, Lane::Rotation).await;
+    let mount = ask(&gate, Lane::Mount).await;
+    busy.settle(&Verdict::Answered);
+    let mount = mount.await.expect("no panic").expect("a pass");
+    assert!(!rotation.is_finished());
+    mount.settle(&Verdict::Answered);
+    assert!(rotation.await.expect("no panic").is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_429_one_probe_then_the_rest_little_by_little() {
+    let gate = warm(64).await;
+    gate.enter(Lane::Mount, soon())
+        .await
+        .expect("a pass")
+        .settle(&Verdict::Throttled(Some(Duration::from_secs(5))));
+    let mut waiting = Vec::new();
+    for _ in 0..6 {
+        waiting.push(ask(&gate, Lane::Mount).await);
+    }
+    let finished =
+        |waiting: &[tokio::task::JoinHandle<_>]| waiting.iter().filter(|w| w.is_finished()).count();
+    tokio::time::sleep(Duration::from_millis(4990)).await;
+    assert_eq!(finished(&waiting), 0);
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert_eq!(finished(&waiting), 1, "one probe");
+    let probe = waiting.remove(0).await.expect("no panic").expect("a pass");
+    probe.settle(&Verdict::Answered);
+    settled_time().await;
+    assert_eq!(finished(&waiting), 2, "one answer makes room for two");
+    for _ in 0..2 {
+        waiting.remove(0).await.expect("no panic").expect("a pass").settle(&Verdict::Answered);
+    }
+    settled_time().await;
+    assert_eq!(finished(&waiting), 3, "the rest");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_throttled_probe_closes_the_gate_anew_for_those_who_wait() {
+    let gate = warm(64).await;
+    gate.enter(Lane::Mount, soon())
+        .await
+        .expect("a pass")
+        .settle(&Verdict::Throttled(Some(Duration::from_secs(1))));
+    let first = ask(&gate, Lane::Mount).await;
+    let second = ask(&gate, Lane::Mount).await;
+    tokio::time::sleep(Duration::from_millis(1010)).await;
+    let probe = first.await.expect("no panic").expect("a pass");
+    probe.settle(&Verdict::Throttled(Some(Duration::from_secs(3))));
+    tokio::time::sleep(Duration::from_millis(2900)).await;
+    assert!(!second.is_finished());
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert!(second.await.expect("no panic").is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_burst_of_429s_is_one_strike_and_a_late_success_does_not_open() {
+    let gate = warm(64).await;
+    let mut passes = Vec::new();
+    for _ in 0..10 {
+        passes.push(gate.enter(Lane::Mount, soon()).await.expect("a pass"));
+    }
+    let late = passes.pop().expect("a pass");
+    for pass in passes {
+        pass.settle(&Verdict::Throttled(None));
+    }
+    let pause = gate.closed_for().expect("closed");
+    assert!(pause <= PAUSE.0 * 3, "one step of the back-off, not nine: {pause:?}");
+    late.settle(&Verdict::Answered);
+    assert!(gate.closed_for().is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn pauses_grow_and_stay_bounded() {
+    let gate = warm(64).await;
+    let mut longest = Duration::ZERO;
+    for _ in 0..40 {
+        let deadline = Instant::now() + Duration::from_secs(3600);
+        gate.enter(Lane::Mount, deadline).await.expect("a pass").settle(&Verdict::Throttled(None));
+        let pause = gate.closed_for().expect("closed");
+        assert!(pause >= PAUSE.0 && pause <= PAUSE.1, "{pause:?}");
+        longest = longest.max(pause);
+    }
+    assert!(longest > Duration::from_secs(10), "{longest:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_cannot_wait_that_long_is_told_so_at_once() {
+    let gate = warm(64).await;
+    let day = Duration::from_secs(86_400);
+    gate.enter(Lane::Mount, soon()).await.expect("a pass").settle(&Verdict::Throttled(Some(day)));
+    let asked = Instant::now();
+    let turned = gate.enter(Lane::Mount, asked + Duration::from_secs(100)).await.err();
+    assert_eq!(turned, Some(Turned::Throttled(LONGEST_CLOSURE)));
+    assert_eq!(asked.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_queue_is_bounded() {
+    let gate = warm(1).await;
+    let _busy = gate.enter(Lane::Mount, soon()).await.expect("a pass");
+    let mut waiting = Vec::new();
+    for _ in 0..8 {
+        waiting.push(ask(&gate, Lane::Rotation).await);
+    }
+    assert_eq!(gate.enter(Lane::Mount, soon()).await.err(), Some(Turned::Crowded(8)));
+    let deadline = Instant::now() + Duration::from_secs(61);
+    for task in waiting {
+        assert_eq!(task.await.expect("no panic").err(), Some(Turned::Deadline));
+    }
+    assert!(Instant::now() < deadline);
+}
