@@ -35,9 +35,30 @@ impl Observer {
     where
         H: Future<Output = Response<Body>>,
     {
+        let host = host_of(&request);
+        self.answer_as(service, host, connection, request, render, handle).await
+    }
+
+    /// The same under a host name of the caller's choice: what came by address and belongs to a vault is
+    /// counted and disturbed as that vault's.
+    ///
+    /// # Errors
+    /// [`Reset`], which the server carries out.
+    pub async fn answer_as<H>(
+        &self,
+        service: Service,
+        host: String,
+        connection: Connection,
+        request: Request<Body>,
+        render: impl Fn(&Failure) -> Response<Body>,
+        handle: impl FnOnce(Request<Body>) -> H,
+    ) -> Result<Response<Body>, Reset>
+    where
+        H: Future<Output = Response<Body>>,
+    {
         let kind = Kind {
             service,
-            host: host_of(&request),
+            host,
             method: request.method().as_str().to_owned(),
             path: request.uri().path().to_owned(),
             status: 0,

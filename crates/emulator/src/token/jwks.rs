@@ -1,0 +1,118 @@
+//! Public keys that sign tokens (RFC 7517), and the check of a signature.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use p256::ecdsa::signature::Verifier;
+use rsa::BoxedUint;
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+
+use super::Parsed;
+
+/// A set of public keys.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Jwks {
+    /// The keys. Those of unknown kinds are kept and never match.
+    pub keys: Vec<Jwk>,
+}
+
+/// A public key. Members that are of no use here are ignored.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Jwk {
+    /// `RSA` or `EC`.
+    pub kty: String,
+    /// Name of the key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kid: Option<String>,
+    /// What it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none", rename = "use")]
+    pub usage: Option<String>,
+    /// Its algorithm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alg: Option<String>,
+    /// RSA modulus, base64url.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub n: Option<String>,
+    /// RSA exponent, base64url.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub e: Option<String>,
+    /// Curve.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crv: Option<String>,
+    /// First coordinate, base64url.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub x: Option<String>,
+    /// Second coordinate, base64url.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub y: Option<String>,
+}
+
+impl Jwks {
+    /// Whether one of the keys has signed the token. RS256 and ES256 are known.
+    #[must_use]
+    pub fn verifies(&self, token: &Parsed<'_>) -> bool {
+        let named = |key: &&Jwk| token.kid.is_none() || key.kid.is_none() || key.kid == token.kid;
+        self.keys.iter().filter(named).any(|key| key.verifies(token).unwrap_or(false))
+    }
+}
+
+impl Jwk {
+    fn verifies(&self, token: &Parsed<'_>) -> Option<bool> {
+        match (token.alg.as_str(), self.kty.as_str()) {
+            ("RS256", "RSA") => {
+                let number = |text: &Option<String>| {
+                    let bytes = URL_SAFE_NO_PAD.decode(text.as_ref()?).ok()?;
+                    Some(BoxedUint::from_be_slice_vartime(&bytes))
+                };
+                let key = rsa::PublicKey::new(number(&self.n)?, number(&self.e)?).ok()?;
+                let signature = rsa::pkcs1v15::Signature::try_from(token.signature.as_slice()).ok()?;
+                let verifier = rsa::pkcs1v15::VerifyingKey::<Sha256>::new(key);
+                Some(verifier.verify(token.signed, &signature).is_ok())
+            }
+            ("ES256", "EC") if self.crv.as_deref() == Some("P-256") => {
+                let mut point = vec![4];
+                for coordinate in [&self.x, &self.y] {
+                    point.extend(URL_SAFE_NO_PAD.decode(coordinate.as_ref()?).ok()?);
+                }
+                let key = p256::ecdsa::VerifyingKey::from_sec1_bytes(&point).ok()?;
+                let signature = p256::ecdsa::Signature::from_slice(&token.signature).ok()?;
+                Some(key.verify(token.signed, &signature).is_ok())
+            }
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use p256::ecdsa::signature::{SignatureEncoding, Signer};
+    use rsa::traits::PublicKeyParts;
+
+    use super::*;
+    use crate::pki::{Algorithm, PrivateKey, base64url};
+
+    #[test]
+    fn rs256_of_a_cluster_is_verified() {
+        let PrivateKey::Rsa(key) = PrivateKey::generate(Algorithm::Rsa(2048)).expect("a key") else {
+            unreachable!("asked for RSA")
+        };
+        let signed = format!("{}.{}", base64url(br#"{"alg":"RS256","kid":"k1"}"#), base64url(b"{}"));
+        let signer = rsa::pkcs1v15::SigningKey::<Sha256>::new(key.as_ref().clone());
+        let signature = signer.sign(signed.as_bytes());
+        let token = format!("{signed}.{}", base64url(&signature.to_bytes()));
+        let jwk = Jwk {
+            kty: "RSA".to_owned(),
+            kid: Some("k1".to_owned()),
+            n: Some(base64url(&key.n_bytes())),
+            e: Some(base64url(&key.e_bytes())),
+            ..Jwk::default()
+        };
+        let verifies =
+            |jwk: Jwk, token: &str| Jwks { keys: vec![jwk] }.verifies(&Parsed::new(token).expect("a token"));
+        assert!(verifies(jwk.clone(), &token));
+        assert!(!verifies(Jwk { kid: Some("k2".to_owned()), ..jwk.clone() }, &token));
+        assert!(!verifies(Jwk { n: None, ..jwk.clone() }, &token));
+        let forged = token.replace(&base64url(b"{}"), &base64url(br#"{"sub":"x"}"#));
+        assert!(!verifies(jwk, &forged));
+    }
+}
