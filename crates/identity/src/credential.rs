@@ -1,11 +1,15 @@
 //! What a mount presents to get tokens.
 
+use std::sync::Arc;
+
 use keymount_sensitive::SecretString;
 
 use crate::authority::Authority;
+use crate::client_certificate::ClientCertificate;
 use crate::error::Source;
 use crate::key::{Basis, IdentityKey, KeyMaker};
 use crate::service_account::Claims;
+use crate::sources::binding::TokenProxy;
 use crate::sources::imds::ManagedIdentityId;
 
 /// The pod a mount is for, as kubelet reported it.
@@ -34,14 +38,14 @@ pub enum Credential {
         /// Whose token it is said to be.
         pod: Pod,
     },
-    /// An application with a client secret.
+    /// An application with a credential of its own.
     ServicePrincipal {
         /// Who issues the token.
         authority: Authority,
         /// The application.
         client_id: String,
-        /// Its secret.
-        secret: SecretString,
+        /// How it proves itself.
+        proof: ClientProof,
     },
     /// An identity of the machine.
     ManagedIdentity(ManagedIdentityId),
@@ -50,6 +54,27 @@ pub enum Credential {
         /// The pod.
         pod: Pod,
     },
+    /// A pod's service-account token, exchanged at the cluster's token proxy.
+    IdentityBinding {
+        /// The proxy, from [`Identities::token_proxy`](crate::Identities::token_proxy).
+        proxy: Arc<TokenProxy>,
+        /// Who issues the token.
+        authority: Authority,
+        /// The managed identity that is bound to the cluster.
+        client_id: String,
+        /// The service-account token.
+        token: SecretString,
+        /// Whose token it is said to be.
+        pod: Pod,
+    },
+}
+
+/// How a service principal proves itself.
+pub enum ClientProof {
+    /// By a client secret.
+    Secret(SecretString),
+    /// By a certificate.
+    Certificate(Box<ClientCertificate>),
 }
 
 impl Credential {
@@ -61,13 +86,16 @@ impl Credential {
             Self::ServicePrincipal { .. } => Source::ServicePrincipal,
             Self::ManagedIdentity(_) => Source::ManagedIdentity,
             Self::PodIdentity { .. } => Source::PodIdentity,
+            Self::IdentityBinding { .. } => Source::IdentityBinding,
         }
     }
 
     /// The pod's token and the pod it is said to belong to, for credentials that rest on one.
     pub(crate) const fn federated(&self) -> Option<(&SecretString, &Pod)> {
         match self {
-            Self::WorkloadIdentity { token, pod, .. } => Some((token, pod)),
+            Self::WorkloadIdentity { token, pod, .. } | Self::IdentityBinding { token, pod, .. } => {
+                Some((token, pod))
+            }
             _ => None,
         }
     }
@@ -87,10 +115,21 @@ impl Credential {
                 issuer: &claims?.issuer,
                 subject: &claims?.subject,
             },
-            Self::ServicePrincipal { authority, client_id, secret } => Basis::ServicePrincipal {
+            Self::ServicePrincipal { authority, client_id, proof } => Basis::ServicePrincipal {
                 authority: authority.parts(),
                 client: client_id,
-                credential: secret.expose().as_bytes(),
+                credential: match proof {
+                    ClientProof::Secret(secret) => secret.expose().as_bytes(),
+                    ClientProof::Certificate(certificate) => certificate.identity(),
+                },
+            },
+            Self::IdentityBinding { proxy, authority, client_id, .. } => Basis::Binding {
+                proxy: proxy.proxy.as_str(),
+                sni: &proxy.sni,
+                authority: authority.parts(),
+                client: client_id,
+                issuer: &claims?.issuer,
+                subject: &claims?.subject,
             },
             Self::ManagedIdentity(id) => {
                 let (kind, value) = id.query().unwrap_or_default();

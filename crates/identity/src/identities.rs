@@ -13,7 +13,7 @@ use url::Url;
 
 use crate::access::AccessToken;
 use crate::cache::{Proofs, TokenCache};
-use crate::credential::Credential;
+use crate::credential::{ClientProof, Credential};
 use crate::error::{Source, TokenError};
 use crate::flight::Flights;
 use crate::key::{IdentityKey, KeyMaker};
@@ -21,6 +21,9 @@ use crate::region::Region;
 use crate::scope::Scope;
 use crate::service_account::{TokenHash, admissible};
 use crate::session::{Reuse, Session};
+use crate::sources::arc::ArcAgent;
+use crate::sources::binding::{Binding, BindingError, BindingOptions, TokenProxy};
+use crate::sources::imds::ManagedIdentityId;
 use crate::sources::{entra, imds, nmi};
 use crate::transport::Http;
 
@@ -50,6 +53,10 @@ pub struct Options {
     pub node: Arc<dyn Http>,
     /// The metadata service.
     pub imds_endpoint: Url,
+    /// The agent that takes its place on an Azure Arc machine.
+    pub arc: Option<ArcAgent>,
+    /// The cluster's token proxy, for identity bindings.
+    pub binding: BindingOptions,
     /// The pod identity agent.
     pub nmi_endpoint: Url,
     /// Entra's regional endpoint, if one is wanted.
@@ -69,6 +76,15 @@ pub struct Identities {
     flights: Flights<Flight, Fetched>,
     permits: Semaphore,
     sessions: AtomicU64,
+    binding: Binding,
+}
+
+/// A session cannot be prepared. The text is the Go stack's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LoginError {
+    /// Arc machines have one identity.
+    #[error("Azure Arc doesn't support user-assigned managed identities")]
+    ArcUserAssigned,
 }
 
 pub(crate) type Fetched = Result<Arc<AccessToken>, TokenError>;
@@ -98,6 +114,7 @@ impl Identities {
     #[must_use]
     pub fn new(options: Options) -> Self {
         Self {
+            binding: Binding::new(options.binding.clone()),
             options,
             maker: KeyMaker::new(),
             tokens: TokenCache::default(),
@@ -110,10 +127,28 @@ impl Identities {
 
     /// Prepares a mount's access with this credential, and decides what it may share with other mounts.
     /// Asks nobody for anything yet.
-    #[must_use]
-    pub fn login(self: &Arc<Self>, credential: Credential) -> Session {
+    ///
+    /// # Errors
+    /// When the machine cannot have such a credential.
+    pub fn login(self: &Arc<Self>, credential: Credential) -> Result<Session, LoginError> {
+        if let Credential::ManagedIdentity(id) = &credential
+            && *id != ManagedIdentityId::SystemAssigned
+            && self.options.arc.is_some()
+        {
+            return Err(LoginError::ArcUserAssigned);
+        }
         let reuse = self.reuse(&credential);
-        Session::new(Arc::clone(self), credential, reuse, self.sessions.fetch_add(1, Ordering::Relaxed))
+        let id = self.sessions.fetch_add(1, Ordering::Relaxed);
+        Ok(Session::new(Arc::clone(self), credential, reuse, id))
+    }
+
+    /// The cluster's token proxy, for [`Credential::IdentityBinding`]. What it takes to reach it is found
+    /// out at the first use.
+    ///
+    /// # Errors
+    /// When that cannot be found out now.
+    pub async fn token_proxy(&self) -> Result<Arc<TokenProxy>, BindingError> {
+        self.binding.proxy().await
     }
 
     /// The age of the oldest cached token, for a metric.
@@ -125,7 +160,8 @@ impl Identities {
     fn reuse(&self, credential: &Credential) -> Reuse {
         let now = self.options.clock.now();
         let Some((token, pod)) = credential.federated() else {
-            let key = credential.key(&self.maker, self.options.imds_endpoint.as_str(), None);
+            let machine = self.options.arc.as_ref().map_or(&self.options.imds_endpoint, ArcAgent::endpoint);
+            let key = credential.key(&self.maker, machine.as_str(), None);
             return match (key, credential) {
                 // The agent alone knows which identity the pod has now, and asking it is cheap.
                 (Some(key), Credential::PodIdentity { .. }) => Reuse::Mount(Some(key)),
@@ -207,31 +243,44 @@ impl Identities {
         wanted: &Flight,
         deadline: Instant,
     ) -> Result<AccessToken, TokenError> {
-        let Options { entra, node, imds_endpoint, nmi_endpoint, region, clock, .. } = &self.options;
-        let (authority, client, proof) = match credential {
-            Credential::WorkloadIdentity { authority, client_id, token, .. } => {
-                (authority, client_id, entra::Proof::Assertion(token))
-            }
-            Credential::ServicePrincipal { authority, client_id, secret } => {
-                (authority, client_id, entra::Proof::Secret(secret))
-            }
-            Credential::ManagedIdentity(id) => {
-                return imds::request_token(&**node, clock, imds_endpoint, id, &wanted.scope, deadline).await;
-            }
+        let Options { entra, node, imds_endpoint, nmi_endpoint, arc, region, clock, .. } = &self.options;
+        let (node, scope) = (&**node, &wanted.scope);
+        let ask = async |http: &dyn Http, endpoint: entra::Endpoint<'_>, client: &str, proof| {
+            let (source, claims) = (credential.source(), wanted.claims.as_deref());
+            let grant = entra::Grant { source, client, proof, scope, claims };
+            entra::request_token(http, clock, &endpoint, &grant, deadline).await
+        };
+        match credential {
+            Credential::ManagedIdentity(id) => match arc {
+                Some(agent) => agent.request_token(node, clock, scope, deadline).await,
+                None => imds::request_token(node, clock, imds_endpoint, id, scope, deadline).await,
+            },
             Credential::PodIdentity { pod } => {
-                return nmi::request_token(&**node, clock, nmi_endpoint, pod, &wanted.scope, deadline).await;
+                nmi::request_token(node, clock, nmi_endpoint, pod, scope, deadline).await
             }
-        };
-        let url = authority.token_endpoint(region.name(&**node, imds_endpoint).await);
-        let endpoint = entra::Endpoint { url: &url, shown: &url, host: None };
-        let grant = entra::Grant {
-            source: credential.source(),
-            client,
-            proof,
-            scope: &wanted.scope,
-            claims: wanted.claims.as_deref(),
-        };
-        entra::request_token(&**entra, clock, &endpoint, &grant, deadline).await
+            Credential::WorkloadIdentity { authority, client_id, token, .. } => {
+                let url = authority.token_endpoint(region.name(node, imds_endpoint).await);
+                ask(&**entra, entra::Endpoint::of(&url), client_id, entra::Proof::Assertion(token)).await
+            }
+            Credential::ServicePrincipal { authority, client_id, proof } => {
+                let url = authority.token_endpoint(region.name(node, imds_endpoint).await);
+                let endpoint = entra::Endpoint::of(&url);
+                match proof {
+                    ClientProof::Secret(secret) => {
+                        ask(&**entra, endpoint, client_id, entra::Proof::Secret(secret)).await
+                    }
+                    ClientProof::Certificate(certificate) => {
+                        let signed = certificate.assertion(client_id, &url, authority.is_adfs(), clock.now());
+                        ask(&**entra, endpoint, client_id, entra::Proof::Assertion(&signed)).await
+                    }
+                }
+            }
+            Credential::IdentityBinding { proxy, authority, client_id, token, .. } => {
+                let (url, shown, host) = proxy.endpoint(authority);
+                let endpoint = entra::Endpoint { url: &url, shown: &shown, host };
+                ask(&*proxy.http, endpoint, client_id, entra::Proof::Assertion(token)).await
+            }
+        }
     }
 }
 

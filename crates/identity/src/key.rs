@@ -29,6 +29,15 @@ pub(crate) enum Basis<'a> {
     Node { endpoint: &'a str, identity: &'a str },
     /// The pod: what it may do is decided by the node's identity agent, by its labels.
     Pod { namespace: &'a str, name: &'a str, uid: &'a str },
+    /// As workload identity, at a cluster's token proxy.
+    Binding {
+        proxy: &'a str,
+        sni: &'a str,
+        authority: [&'a str; 2],
+        client: &'a str,
+        issuer: &'a str,
+        subject: &'a str,
+    },
 }
 
 impl KeyMaker {
@@ -60,6 +69,9 @@ impl KeyMaker {
             }
             Basis::Node { endpoint, identity } => all("node", &[endpoint, identity]),
             Basis::Pod { namespace, name, uid } => all("pod", &[namespace, name, uid]),
+            Basis::Binding { proxy, sni, authority: [origin, tenant], client, issuer, subject } => {
+                all("binding", &[proxy, sni, origin, tenant, client, issuer, subject]);
+            }
         }
         let mut key = [0; 32];
         key.copy_from_slice(context.sign().as_ref());

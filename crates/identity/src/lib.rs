@@ -11,6 +11,7 @@
 mod access;
 mod authority;
 mod cache;
+mod client_certificate;
 mod cloud;
 mod credential;
 mod error;
@@ -26,11 +27,12 @@ pub mod transport;
 
 pub use access::{AccessToken, MalformedToken};
 pub use authority::{Authority, AuthorityError};
+pub use client_certificate::{ClientCertificate, ClientCertificateError};
 pub use cloud::{Cloud, CloudError, CustomCloudError, resource_covers};
-pub use credential::{Credential, Pod};
+pub use credential::{ClientProof, Credential, Pod};
 pub use error::{Source, TokenError, TokenReason};
 pub use flight::Flights;
-pub use identities::{Identities, Observer, Options};
+pub use identities::{Identities, LoginError, Observer, Options};
 pub use key::IdentityKey;
 pub use region::Region;
 pub use scope::Scope;
@@ -38,5 +40,7 @@ pub use service_account::{
     IDENTITY_BINDING_AUDIENCE, ServiceAccountTokenError, WORKLOAD_IDENTITY_AUDIENCE, token_for,
 };
 pub use session::{Access, Session};
+pub use sources::arc::ArcAgent;
+pub use sources::binding::{BindingError, BindingOptions, TokenProxy};
 pub use sources::imds::{DEFAULT_ENDPOINT as IMDS_ENDPOINT, ManagedIdentityId};
 pub use sources::nmi::DEFAULT_ENDPOINT as NMI_ENDPOINT;

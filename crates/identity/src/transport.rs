@@ -8,6 +8,8 @@ mod answer;
 mod client;
 mod dump;
 mod error;
+#[cfg(test)]
+pub(crate) mod loopback;
 mod proxy;
 mod request;
 mod resolve;

@@ -155,9 +155,9 @@ async fn sweep(cache: Weak<ObjectCache>, ttl: Duration) {
 
 #[cfg(test)]
 mod tests {
-    use keymount_identity::transport::{Scripted, answer};
+    use keymount_identity::transport::{Scripted, TransportOptions, answer};
     use keymount_identity::{
-        Credential, Identities, ManagedIdentityId, NMI_ENDPOINT, Options, Region, Scope,
+        BindingOptions, Credential, Identities, ManagedIdentityId, NMI_ENDPOINT, Options, Region,
     };
     use url::Url;
 
@@ -173,13 +173,15 @@ mod tests {
             entra: Arc::<Scripted>::clone(&http),
             node: http,
             imds_endpoint: endpoint.clone(),
+            arc: None,
+            binding: BindingOptions::in_cluster(None, TransportOptions::default()),
             nmi_endpoint: endpoint,
             region: Region::default(),
             clock: keymount_clock::WallClock::system(),
             observer: Arc::new(()),
         }));
-        let _ = Scope::of("unused");
-        let session = identities.login(Credential::ManagedIdentity(ManagedIdentityId::parse(id)));
+        let session =
+            identities.login(Credential::ManagedIdentity(ManagedIdentityId::parse(id))).expect("a session");
         session.claimed_key().expect("a key")
     }
 

@@ -32,7 +32,7 @@ async fn i6_a_forged_token_with_the_victims_subject_gets_nothing() {
             token: jwt("https://issuer.test", "system:serviceaccount:bank:web", NOW + 3600, "forged"),
             pod: pod(namespace, account),
         };
-        let session = issuer.identities.login(forged);
+        let session = issuer.identities.login(forged).expect("a session");
         assert_eq!(session.claimed_key(), None, "nothing cached may be served under this token");
         let before = issuer.requests();
         assert!(session.access(&scope(), Instant::now() + Duration::from_secs(9)).await.is_err());
@@ -85,10 +85,10 @@ async fn i6_knowing_the_client_id_is_not_enough() {
     let principal = |secret: &str| Credential::ServicePrincipal {
         authority: authority(),
         client_id: "app".to_owned(),
-        secret: SecretString::new(secret.to_owned()),
+        proof: ClientProof::Secret(SecretString::new(secret.to_owned())),
     };
     let owner = issuer.access(principal("right")).await.expect("a token");
-    let thief = issuer.identities.login(principal("wrong"));
+    let thief = issuer.identities.login(principal("wrong")).expect("a session");
     assert_ne!(thief.claimed_key(), owner.key);
     assert!(thief.access(&scope(), Instant::now() + Duration::from_secs(9)).await.is_err());
     assert!(issuer.access(principal("right")).await.is_ok(), "the owner is not disturbed");

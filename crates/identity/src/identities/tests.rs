@@ -10,7 +10,7 @@ use crate::authority::Authority;
 use crate::credential::Pod;
 use crate::service_account::tests::jwt;
 use crate::sources::imds::ManagedIdentityId;
-use crate::transport::{Answer, Request, Scripted, answer};
+use crate::transport::{Answer, Request, Scripted, TransportOptions, answer};
 
 pub(super) const NOW: i64 = 1_800_000_000;
 
@@ -49,6 +49,8 @@ impl Issuer {
             node: Arc::clone(&entra),
             entra,
             imds_endpoint: Url::parse(imds::DEFAULT_ENDPOINT).expect("a URL"),
+            arc: None,
+            binding: BindingOptions::in_cluster(None, TransportOptions::default()),
             nmi_endpoint: Url::parse(nmi::DEFAULT_ENDPOINT).expect("a URL"),
             region: Region::default(),
             clock: WallClock::simulated(jiff::Timestamp::from_second(NOW).expect("a time")),
@@ -63,7 +65,7 @@ impl Issuer {
 
     pub(super) async fn access(&self, credential: Credential) -> Result<Access, TokenError> {
         let deadline = Instant::now() + Duration::from_secs(100);
-        self.identities.login(credential).access(&scope(), deadline).await
+        self.identities.login(credential).expect("a session").access(&scope(), deadline).await
     }
 }
 
@@ -101,7 +103,7 @@ fn principal(secret: &str) -> Credential {
     Credential::ServicePrincipal {
         authority: authority(),
         client_id: "app".to_owned(),
-        secret: SecretString::new(secret.to_owned()),
+        proof: ClientProof::Secret(SecretString::new(secret.to_owned())),
     }
 }
 
@@ -148,7 +150,7 @@ async fn an_outage_of_the_issuer_is_bridged_while_the_token_lives() {
 #[tokio::test(start_paused = true)]
 async fn a_rejected_token_is_replaced_once_for_all() {
     let issuer = Issuer::new(|_| true);
-    let session = issuer.identities.login(principal("s"));
+    let session = issuer.identities.login(principal("s")).expect("a session");
     let deadline = Instant::now() + Duration::from_secs(100);
     let rejected = session.access(&scope(), deadline).await.expect("a token");
     let scope = scope();
@@ -167,7 +169,7 @@ async fn claims_of_a_challenge_reach_the_issuer() {
         record.lock().expect("the lock").clone_from(&form["claims"]);
         true
     });
-    let session = issuer.identities.login(principal("s"));
+    let session = issuer.identities.login(principal("s")).expect("a session");
     let deadline = Instant::now() + Duration::from_secs(100);
     let rejected = session.access(&scope(), deadline).await.expect("a token");
     let demand = r#"{"access_token":{"nbf":{"value":"1"}}}"#;
@@ -180,7 +182,7 @@ async fn who_joins_late_is_not_cut_short_by_the_first_ones_deadline() {
     let issuer = Issuer::answering(|_, number| {
         answer(if number == 0 { 503 } else { 200 }, r#"{"access_token":"t","expires_in":3600}"#)
     });
-    let session = issuer.identities.login(principal("s"));
+    let session = issuer.identities.login(principal("s")).expect("a session");
     let now = Instant::now();
     let scope = scope();
     let hasty = session.access(&scope, now + Duration::from_millis(10));
@@ -206,7 +208,8 @@ async fn pod_identity_is_asked_for_each_mount_and_once_within_it() {
     });
     let deadline = Instant::now() + Duration::from_secs(100);
     for mount in 1..=3 {
-        let session = issuer.identities.login(Credential::PodIdentity { pod: pod("shop", "web") });
+        let session =
+            issuer.identities.login(Credential::PodIdentity { pod: pod("shop", "web") }).expect("a session");
         for _ in 0..3 {
             session.access(&scope(), deadline).await.expect("a token");
         }
@@ -217,7 +220,7 @@ async fn pod_identity_is_asked_for_each_mount_and_once_within_it() {
 #[tokio::test(start_paused = true)]
 async fn the_error_of_one_request_is_everybodys() {
     let issuer = Issuer::answering(|_, _| Answer { status: StatusCode::FORBIDDEN, ..answer(200, "no") });
-    let session = issuer.identities.login(principal("s"));
+    let session = issuer.identities.login(principal("s")).expect("a session");
     let (deadline, scope) = (Instant::now() + Duration::from_secs(100), scope());
     let all = (0..20).map(|_| session.access(&scope, deadline));
     assert!(futures::future::join_all(all).await.iter().all(Result::is_err));

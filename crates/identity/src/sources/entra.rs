@@ -38,6 +38,13 @@ pub(crate) struct Endpoint<'a> {
     pub(crate) host: Option<http::HeaderValue>,
 }
 
+impl<'a> Endpoint<'a> {
+    /// The endpoint as it is.
+    pub(crate) const fn of(url: &'a Url) -> Self {
+        Self { url, shown: url, host: None }
+    }
+}
+
 /// Asks for a token, on the service schedule and within `deadline`.
 pub(crate) async fn request_token(
     http: &dyn Http,
@@ -140,7 +147,7 @@ mod tests {
     async fn ask(http: &Scripted, proof: Proof<'_>, source: Source) -> Result<AccessToken, TokenError> {
         let clock = WallClock::system();
         let (url, scope) = (url(), Scope::of("https://vault.azure.net"));
-        let endpoint = Endpoint { url: &url, shown: &url, host: None };
+        let endpoint = Endpoint::of(&url);
         let grant = Grant { source, client: "app", proof, scope: &scope, claims: None };
         request_token(http, &clock, &endpoint, &grant, Instant::now() + Duration::from_secs(100)).await
     }

@@ -7,7 +7,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use keymount_sensitive::SecretBytes;
 use reqwest::redirect;
-use rustls::ClientConfig;
+use rustls::{ClientConfig, RootCertStore};
 use tokio::time::Instant;
 
 use super::roots::Stamp;
@@ -89,19 +89,26 @@ impl Transport {
             if self.options.roots.stamp() == built.stamp {
                 return Ok(built.client.clone());
             }
+        }
+        // The stamp first: a change while the files are read is then noticed the next time.
+        let stamp = self.options.roots.stamp();
+        let roots = self.options.roots.load();
+        if let Some(built) = current.as_ref() {
+            if roots.is_empty() {
+                tracing::warn!("trusted certificates are gone, the former ones stay in use");
+                return Ok(built.client.clone());
+            }
             tracing::info!("trusted certificates changed, connections are built anew");
         }
-        let stamp = self.options.roots.stamp();
-        let client = self.build()?;
+        let client = self.build(roots)?;
         *current = Some(Built { client: client.clone(), stamp, checked: now });
         Ok(client)
     }
 
-    fn build(&self) -> Result<reqwest::Client, reqwest::Error> {
+    fn build(&self, roots: RootCertStore) -> Result<reqwest::Client, reqwest::Error> {
         install_tls_provider();
         let options = &self.options;
-        let mut tls =
-            ClientConfig::builder().with_root_certificates(options.roots.load()).with_no_client_auth();
+        let mut tls = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
         tls.alpn_protocols = if options.http2 {
             vec![b"h2".to_vec(), b"http/1.1".to_vec()]
         } else {

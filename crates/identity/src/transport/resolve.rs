@@ -28,28 +28,34 @@ pub enum Resolver {
 /// A name that led nowhere.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("lookup {host}: {}", if *.exists_not { "no such host" } else { "server misbehaving" })]
-pub(super) struct LookupError {
+pub(crate) struct LookupError {
     /// The name that was asked for.
     pub(super) host: String,
     /// Whether the answer was that the name does not exist, as opposed to no answer.
     pub(super) exists_not: bool,
 }
 
+impl Resolver {
+    /// The addresses of a name; port 0 stands for the one of the URL.
+    pub(crate) async fn addresses(&self, name: &str) -> Result<Vec<SocketAddr>, LookupError> {
+        match self {
+            Self::System => lookup(name, 0).await,
+            Self::Always { host, port } => lookup(host, *port).await,
+            Self::Table(table) => find(table, name)
+                .map(|address| vec![address])
+                .ok_or_else(|| LookupError { host: name.to_owned(), exists_not: true }),
+        }
+    }
+}
+
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
-        match self {
-            Self::System => lookup(name.as_str().to_owned(), 0).boxed(),
-            Self::Always { host, port } => lookup(host.clone(), *port).boxed(),
-            Self::Table(table) => {
-                let found = find(table, name.as_str());
-                let host = name.as_str().to_owned();
-                async move {
-                    let address = found.ok_or(LookupError { host, exists_not: true })?;
-                    Ok(Box::new(std::iter::once(address)) as Addrs)
-                }
-                .boxed()
-            }
+        let resolver = self.clone();
+        async move {
+            let addresses = resolver.addresses(name.as_str()).await?;
+            Ok(Box::new(addresses.into_iter()) as Addrs)
         }
+        .boxed()
     }
 }
 
@@ -58,12 +64,12 @@ fn find(table: &HashMap<String, SocketAddr>, name: &str) -> Option<SocketAddr> {
     table.get(name).or_else(wildcard).copied()
 }
 
-async fn lookup(host: String, port: u16) -> Result<Addrs, Box<dyn std::error::Error + Send + Sync>> {
-    let found = tokio::net::lookup_host((host.as_str(), port)).await.map(Iterator::collect::<Vec<_>>);
-    match found {
-        Ok(addresses) if addresses.is_empty() => Err(LookupError { host, exists_not: true }.into()),
-        Ok(addresses) => Ok(Box::new(addresses.into_iter())),
-        Err(error) => Err(LookupError { host, exists_not: says_no_such_host(&error) }.into()),
+async fn lookup(host: &str, port: u16) -> Result<Vec<SocketAddr>, LookupError> {
+    let failed = |exists_not| LookupError { host: host.to_owned(), exists_not };
+    match tokio::net::lookup_host((host, port)).await.map(Iterator::collect::<Vec<_>>) {
+        Ok(addresses) if addresses.is_empty() => Err(failed(true)),
+        Ok(addresses) => Ok(addresses),
+        Err(error) => Err(failed(says_no_such_host(&error))),
     }
 }
 

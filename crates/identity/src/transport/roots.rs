@@ -35,6 +35,8 @@ pub struct Roots {
     files: Vec<PathBuf>,
     directories: Vec<PathBuf>,
     extra_pem: Option<String>,
+    /// Where this file holds certificates, they alone count.
+    instead: Option<PathBuf>,
 }
 
 /// Changes when a source changed. Files that secrets and config maps swap in get a new inode.
@@ -56,24 +58,31 @@ impl Roots {
             directories: read("SSL_CERT_DIR")
                 .map_or_else(|| paths(DIRECTORIES), |dirs| paths(dirs.split(':'))),
             extra_pem: None,
+            instead: None,
         }
+    }
+
+    /// The same roots, but only those of `file` as long as that exists.
+    #[must_use]
+    pub fn unless_file(self, file: impl Into<PathBuf>) -> Self {
+        Self { instead: Some(file.into()), ..self }
     }
 
     /// Only the certificates of one file.
     #[must_use]
     pub fn only_file(path: impl Into<PathBuf>) -> Self {
-        Self { files: vec![path.into()], directories: Vec::new(), extra_pem: None }
+        Self { files: vec![path.into()], directories: Vec::new(), extra_pem: None, instead: None }
     }
 
     /// Only these certificates (PEM).
     #[must_use]
     pub const fn only_pem(pem: String) -> Self {
-        Self { files: Vec::new(), directories: Vec::new(), extra_pem: Some(pem) }
+        Self { files: Vec::new(), directories: Vec::new(), extra_pem: Some(pem), instead: None }
     }
 
     /// Reads all sources. What cannot be read or parsed is left out, as Go does; the result may be
     /// empty, and then no server is trusted.
-    pub(super) fn load(&self) -> RootCertStore {
+    pub(crate) fn load(&self) -> RootCertStore {
         let mut store = RootCertStore::empty();
         let mut seen = HashSet::new();
         let mut add = |pem: &[u8]| {
@@ -86,6 +95,10 @@ impl Roots {
                 }
             }
         };
+        if let Some(only) = self.instead.as_ref().and_then(|path| read_bounded(path)) {
+            add(&only);
+            return store;
+        }
         if let Some(bundle) = self.files.iter().find_map(|path| read_bounded(path)) {
             add(&bundle);
         }
@@ -104,7 +117,7 @@ impl Roots {
     pub(super) fn stamp(&self) -> Stamp {
         let stamp =
             |path: &PathBuf| fs::metadata(path).ok().map(|m| (m.ino(), m.mtime(), m.mtime_nsec(), m.len()));
-        self.files.iter().chain(&self.directories).map(stamp).collect()
+        self.instead.iter().chain(&self.files).chain(&self.directories).map(stamp).collect()
     }
 }
 

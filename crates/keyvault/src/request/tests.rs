@@ -5,9 +5,10 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::{BoxFuture, join_all};
 use keymount_clock::WallClock;
-use keymount_identity::transport::{Request, Scripted, answer};
+use keymount_identity::transport::{Request, Scripted, TransportOptions, answer};
 use keymount_identity::{
-    Authority, Credential, IMDS_ENDPOINT, Identities, NMI_ENDPOINT, Options, Region, Session,
+    Authority, BindingOptions, ClientProof, Credential, IMDS_ENDPOINT, Identities, NMI_ENDPOINT, Options,
+    Region, Session,
 };
 
 use super::*;
@@ -56,6 +57,8 @@ impl World {
             entra: Arc::<Scripted>::clone(&http),
             node: Arc::<Scripted>::clone(&http),
             imds_endpoint: endpoint(IMDS_ENDPOINT),
+            arc: None,
+            binding: BindingOptions::in_cluster(None, TransportOptions::default()),
             nmi_endpoint: endpoint(NMI_ENDPOINT),
             region: Region::default(),
             clock: WallClock::system(),
@@ -72,11 +75,12 @@ impl World {
     }
 
     fn session(&self, client: &str) -> Session {
-        self.identities.login(Credential::ServicePrincipal {
+        let credential = Credential::ServicePrincipal {
             authority: Authority::new("https://login.test", None, "t").expect("an authority"),
             client_id: client.to_owned(),
-            secret: format!("secret of {client}").into(),
-        })
+            proof: ClientProof::Secret(format!("secret of {client}").into()),
+        };
+        self.identities.login(credential).expect("a session")
     }
 
     fn vault(&self, client: &str) -> Vault {
@@ -255,11 +259,14 @@ async fn i6_who_loses_its_permission_loses_what_is_cached_and_nobody_else_does()
 async fn i6_knowing_the_client_id_reads_nothing_from_the_cache() {
     let world = World::new(|_, _| after(1, secret("v")));
     read(&world.vault("app")).await.expect("a secret");
-    let thief = world.identities.login(Credential::ServicePrincipal {
-        authority: Authority::new("https://login.test", None, "t").expect("an authority"),
-        client_id: "app".to_owned(),
-        secret: "guess".to_owned().into(),
-    });
+    let thief = world
+        .identities
+        .login(Credential::ServicePrincipal {
+            authority: Authority::new("https://login.test", None, "t").expect("an authority"),
+            client_id: "app".to_owned(),
+            proof: ClientProof::Secret("guess".to_owned().into()),
+        })
+        .expect("a session");
     let url = Url::parse("https://kv.vault.azure.net/").expect("a URL");
     let deadline = Instant::now() + Duration::from_secs(9);
     let vault = world.vaults.vault(url, Some("https://vault.azure.net"), thief, Lane::Mount, deadline);
