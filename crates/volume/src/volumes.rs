@@ -233,6 +233,17 @@ impl Volumes {
         }
     }
 
+    /// Memory that the files of a mounted volume take, in bytes, as the kernel counts it.
+    ///
+    /// # Errors
+    /// [`VolumeError::NotMounted`], [`VolumeError::Inspect`].
+    pub fn memory_of(&self, target: &Path) -> Result<u64, VolumeError> {
+        let (target, root, _) = self.open_volume(target)?;
+        let room = rustix::fs::fstatvfs(&root)
+            .map_err(|error| VolumeError::Inspect { target: target.path, source: error.into() })?;
+        Ok(room.f_blocks.saturating_sub(room.f_bfree).saturating_mul(room.f_frsize))
+    }
+
     fn open_volume(&self, path: &Path) -> Result<(Target, Dir, Content), VolumeError> {
         let target =
             self.options.guard.open(path)?.ok_or_else(|| VolumeError::NotMounted(path.to_owned()))?;

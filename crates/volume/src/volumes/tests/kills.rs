@@ -71,7 +71,8 @@ fn commit_provider_written(node: &Node, target: &Path) {
 }
 
 fn provider_writes(target: &Path) {
-    for name in ["first", "b"] {
+    std::fs::create_dir(target.join("nested")).expect("directory");
+    for name in ["first", "b", "nested/third"] {
         std::fs::write(target.join(name), "provider").expect("file");
     }
 }
@@ -146,7 +147,7 @@ fn i1_killed_mount_for_provider() {
                 match node.state(target) {
                     TargetState::Missing | TargetState::Directory | TargetState::Uncommitted => {}
                     TargetState::ProviderWritten { committed: true } => {
-                        assert_eq!(node.volumes.read_files(target).expect("reads").len(), 2);
+                        assert_eq!(node.volumes.read_files(target).expect("reads").len(), 3);
                     }
                     other => panic!("{other:?}"),
                 }
@@ -173,8 +174,10 @@ fn i2_killed_replace() {
 fn i2_killed_replace_of_provider_written_files() {
     isolated(|_| {
         sweep("grow", commit_provider_written, |node, target, _| {
-            let first = std::fs::read_to_string(target.join("first")).expect("never missing");
-            assert!(first == "provider" || number_of(target) == Some(2), "{first}");
+            for name in ["first", "nested/third"] {
+                let text = std::fs::read_to_string(target.join(name)).expect("never missing");
+                assert!(text == "provider" || text == "2", "{name}: {text}");
+            }
             let state = node.state(target);
             assert!(!matches!(state, TargetState::Uncommitted), "{state:?}");
             assert_repairable(node, target);
@@ -194,7 +197,7 @@ fn i1_killed_unpublish() {
             let state = node.state(target);
             if let TargetState::ProviderWritten { committed } = state {
                 assert!(committed);
-                assert_eq!(node.volumes.read_files(target).expect("reads").len(), 2);
+                assert_eq!(node.volumes.read_files(target).expect("reads").len(), 3);
             }
         });
     });
