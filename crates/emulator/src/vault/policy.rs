@@ -1,5 +1,7 @@
 //! Certificate policies: what a certificate is to look like.
 
+use std::net::IpAddr;
+
 use jiff::{Timestamp, ToSpan};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -52,6 +54,7 @@ struct AlternativeNames {
     dns_names: Vec<String>,
     emails: Vec<String>,
     upns: Vec<String>,
+    ip_addresses: Vec<IpAddr>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -111,6 +114,7 @@ impl Policy {
         template.dns_names = sans.dns_names;
         template.emails = sans.emails;
         template.emails.extend(sans.upns);
+        template.addresses = sans.ip_addresses;
         if let Some(ekus) = props.ekus {
             template.extended_key_usages = ekus;
         }
@@ -158,8 +162,7 @@ impl Policy {
             policy["key_props"]["crv"] = curve.into();
         }
         if let Some(sans) = x509.sans {
-            policy["x509_props"]["sans"] =
-                json!({ "dns_names": sans.dns_names, "emails": sans.emails, "upns": sans.upns });
+            policy["x509_props"]["sans"] = json!({ "dns_names": sans.dns_names, "emails": sans.emails, "upns": sans.upns, "ip_addresses": sans.ip_addresses });
         }
         policy
     }
