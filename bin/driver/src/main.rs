@@ -1,2 +1,7 @@
-//! secrets-store-csi-driver
-fn main() {}
+//! The Secrets Store CSI node driver.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    keymount_driver::program::main(std::env::args().skip(1))
+}

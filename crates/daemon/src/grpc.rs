@@ -6,6 +6,7 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
@@ -180,10 +181,29 @@ pub async fn serve(
 /// authority is `localhost`: other implementations refuse a socket path there.
 #[must_use]
 pub fn channel(path: &Path) -> Channel {
+    dialling(path, None)
+}
+
+/// Like [`channel`], but the first connection is one that the caller has dialled, and so knows the
+/// outcome of.
+#[must_use]
+pub fn channel_over(path: &Path, first: UnixStream) -> Channel {
+    dialling(path, Some(first))
+}
+
+fn dialling(path: &Path, first: Option<UnixStream>) -> Channel {
     let path = path.to_owned();
+    let first = Arc::new(Mutex::new(first));
     HttpEndpoint::from_static("http://localhost").connect_with_connector_lazy(service_fn(move |_| {
         let path = path.clone();
-        async move { UnixStream::connect(path).await.map(TokioIo::new) }
+        let first = first.lock().unwrap_or_else(PoisonError::into_inner).take();
+        async move {
+            match first {
+                Some(stream) => Ok(stream),
+                None => UnixStream::connect(path).await,
+            }
+            .map(TokioIo::new)
+        }
     }))
 }
 

@@ -10,5 +10,6 @@ pub mod grpc;
 pub mod http;
 pub mod log;
 pub mod metrics;
+pub mod program;
 pub mod runtime;
 pub mod shutdown;

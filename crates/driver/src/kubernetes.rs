@@ -1,0 +1,12 @@
+//! Access to the Kubernetes API: the client, objects kept fresh by name, and the pace of writes.
+
+mod client;
+mod csi_driver;
+mod named;
+mod pace;
+
+pub use client::ClientError;
+pub(crate) use client::client;
+pub(crate) use csi_driver::CsiDriverWatch;
+pub(crate) use named::{Named, NamedError};
+pub(crate) use pace::WritePace;

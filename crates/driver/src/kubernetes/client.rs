@@ -1,0 +1,82 @@
+//! The API client, configured as the Go driver is.
+
+use std::path::Path;
+
+use keymount_daemon::build::BUILD;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+use tonic::codegen::http::header::{HeaderValue, USER_AGENT};
+
+/// There is no way to the Kubernetes API.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The kubeconfig named by flag or `KUBECONFIG` cannot be used.
+    #[error("failed to load kubeconfig: {0}")]
+    Kubeconfig(#[from] kube::config::KubeconfigError),
+    /// Nothing is configured.
+    #[error(
+        "unable to find a Kubernetes configuration: no --kubeconfig, no KUBECONFIG, not in a cluster ({incluster}), \
+         and no ~/.kube/config ({home})"
+    )]
+    NotConfigured {
+        /// Why this is no cluster.
+        incluster: String,
+        /// Why the file in the home directory is none.
+        home: String,
+    },
+    /// The configuration cannot be turned into a client.
+    #[error("failed to create the Kubernetes client: {0}")]
+    Client(#[from] kube::Error),
+}
+
+/// Makes a client without connecting: `--kubeconfig`, then `KUBECONFIG`, then the cluster this runs in,
+/// then `~/.kube/config`. The API server may be down.
+///
+/// # Errors
+/// [`ClientError`]: none of them can be used.
+pub(crate) async fn client(kubeconfig: Option<&Path>) -> Result<Client, ClientError> {
+    let mut config = match kubeconfig {
+        Some(path) => {
+            let file = Kubeconfig::read_from(path)?;
+            Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await?
+        }
+        None => default_config().await?,
+    };
+    // Retries are ours to decide: nothing may queue in front of a mount.
+    config.default_retry = false;
+    if let Ok(agent) = HeaderValue::from_str(&user_agent()) {
+        config.headers.push((USER_AGENT, agent));
+    }
+    Ok(Client::try_from(config)?)
+}
+
+async fn default_config() -> Result<Config, ClientError> {
+    #[expect(clippy::disallowed_methods, reason = "where this process gets its configuration from")]
+    if std::env::var_os("KUBECONFIG").is_some_and(|value| !value.is_empty()) {
+        return Ok(Config::from_kubeconfig(&KubeConfigOptions::default()).await?);
+    }
+    let incluster = match Config::incluster() {
+        Ok(config) => return Ok(config),
+        Err(error) => error.to_string(),
+    };
+    match Config::from_kubeconfig(&KubeConfigOptions::default()).await {
+        Ok(config) => Ok(config),
+        Err(error) => Err(ClientError::NotConfigured { incluster, home: error.to_string() }),
+    }
+}
+
+/// The Go driver's form, so that audit policies keep matching.
+fn user_agent() -> String {
+    let architecture = match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    };
+    format!(
+        "csi-secrets-store/controller/{} ({}/{architecture}) {}/{}",
+        BUILD.version,
+        std::env::consts::OS,
+        BUILD.commit,
+        BUILD.date
+    )
+}

@@ -1,0 +1,259 @@
+//! The node: everything an operation on a volume needs, in one place.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use keymount_clock::WallClock;
+use keymount_volume::{Limits, TargetGuard, TmpfsOptions, VolumeOptions, Volumes};
+use kube::Client;
+use tokio::sync::{Notify, mpsc};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::budget::Budget;
+use crate::class::{ClassHold, Classes, refresh_request};
+use crate::config::{Config, VolumeLimits};
+use crate::events::Events;
+use crate::kubernetes::{CsiDriverWatch, WritePace};
+use crate::ledger::{Ledger, PublishOutcome, UnpublishOutcome};
+use crate::metrics::Metrics;
+use crate::provider::{Directories, Providers};
+use crate::reports::Reports;
+use crate::request::{ClassKey, PublishRequest};
+use crate::rotation::{Intervals, RefreshLimits};
+use crate::secret_sync::{Parts, SecretSync};
+use crate::status::StatusWriter;
+
+/// What this node mounts, and with what.
+pub(crate) struct Node {
+    pub(crate) clock: WallClock,
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) volumes: Arc<Volumes>,
+    pub(crate) payload_limits: Limits,
+    pub(crate) budget: Arc<Budget>,
+    pub(crate) classes: Classes,
+    pub(crate) csi_driver: CsiDriverWatch,
+    pub(crate) providers: Arc<Providers>,
+    pub(crate) rotation: Option<Intervals>,
+    pub(crate) reports: Reports,
+    pub(crate) metrics: Arc<Metrics>,
+    /// A volume got a new time at which it is due.
+    pub(crate) scheduled: Notify,
+    refreshes: Mutex<RefreshLimits>,
+    refreshed: Mutex<HashMap<ClassKey, Option<String>>>,
+}
+
+/// A node and the tasks that it needs to have running.
+pub(crate) struct Assembled {
+    /// The node.
+    pub(crate) node: Arc<Node>,
+    /// Classes that change.
+    pub(crate) class_changes: mpsc::Receiver<ClassKey>,
+    /// Sends events until the token given to [`Node::assemble`] is cancelled.
+    pub(crate) events: std::pin::Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+impl Node {
+    /// Puts a node together. Nothing is asked of anybody but the CSIDriver object, in the background.
+    /// Must be called within a runtime.
+    #[must_use]
+    pub(crate) fn assemble(
+        config: &Config,
+        client: Client,
+        clock: WallClock,
+        closing: &CancellationToken,
+    ) -> Assembled {
+        let ledger = Arc::new(Ledger::new(closing.clone()));
+        let metrics = Arc::new(Metrics::new(&config.driver_name));
+        let volumes = Arc::new(Volumes::new(volume_options(config), clock.clone()));
+        let pace = Arc::new(WritePace::new(config.api_writes));
+        let node_name = config.node_id.clone();
+        let (events, send_events) =
+            Events::new(client.clone(), node_name.clone(), clock.clone(), Arc::clone(&pace), closing.clone());
+        let status = StatusWriter::new(
+            client.clone(),
+            node_name,
+            config.rotation.is_some(),
+            clock.clone(),
+            Arc::clone(&pace),
+            Arc::clone(&ledger),
+        );
+        let secrets = SecretSync::new(Parts {
+            client: client.clone(),
+            pace,
+            ledger: Arc::clone(&ledger),
+            volumes: Arc::clone(&volumes),
+            status: Arc::clone(&status),
+            events: Arc::clone(&events),
+            metrics: Arc::clone(&metrics),
+            repair: config.secret_repair_interval,
+        });
+        let (classes, class_changes) = Classes::new(client.clone());
+        let directories = Directories::new(config.provider_directories.clone());
+        let node = Self {
+            clock,
+            reports: Reports { ledger: Arc::clone(&ledger), status, secrets, events },
+            ledger,
+            volumes,
+            payload_limits: payload_limits(&config.volume, config.provider.max_reply_bytes),
+            budget: Budget::new(config.volume.budget),
+            classes,
+            csi_driver: CsiDriverWatch::start(client, &config.driver_name),
+            providers: Arc::new(Providers::new(directories, config.provider)),
+            rotation: config.rotation.map(Intervals::new),
+            metrics,
+            scheduled: Notify::new(),
+            refreshes: Mutex::new(RefreshLimits::new(config.rotation)),
+            refreshed: Mutex::default(),
+        };
+        Assembled { node: Arc::new(node), class_changes, events: Box::pin(send_events) }
+    }
+
+    /// Publishes a volume, or finds that it is published. The operation goes on when the caller goes
+    /// away.
+    ///
+    /// # Errors
+    /// [`PublishError`](crate::error::PublishError).
+    pub(crate) async fn node_publish(
+        self: &Arc<Self>,
+        request: PublishRequest,
+        deadline: Instant,
+    ) -> PublishOutcome {
+        let request = Arc::new(request);
+        let outcome = self
+            .ledger
+            .publish(Arc::clone(&request), |request, cancel| {
+                Arc::clone(self).publish(request, deadline, cancel)
+            })
+            .await;
+        // The newest tokens count, also of a request that had nothing else to do.
+        self.feed(&request);
+        match &outcome {
+            Ok(_) => {
+                let provider = self.ledger.with(&request.target, |volume| volume.provider.clone());
+                self.metrics.published(&provider.unwrap_or_default());
+            }
+            Err(error) => self.metrics.publish_failed(error.provider(), error.answer().1),
+        }
+        outcome
+    }
+
+    /// Unpublishes a volume. Works without API server and provider.
+    ///
+    /// # Errors
+    /// [`UnpublishError`](crate::error::UnpublishError).
+    pub(crate) async fn node_unpublish(self: &Arc<Self>, target: PathBuf) -> UnpublishOutcome {
+        let outcome = self.ledger.unpublish(&target, || Arc::clone(self).unpublish(target.clone())).await;
+        match &outcome {
+            Ok(()) => self.metrics.unpublished(),
+            Err(_) => self.metrics.unpublish_failed(),
+        }
+        outcome
+    }
+
+    /// Follows changes of classes until `stop` is cancelled: their Secrets follow at once, and their
+    /// volumes are fetched again if the author asks for it.
+    pub(crate) async fn follow_classes(
+        self: Arc<Self>,
+        mut changes: mpsc::Receiver<ClassKey>,
+        stop: CancellationToken,
+    ) {
+        while let Some(Some(class)) = stop.run_until_cancelled(changes.recv()).await {
+            self.reports.class_changed(&class);
+            self.refresh_if_asked(&class);
+        }
+    }
+
+    /// One refresh per value of the annotation, within the limits of the namespace.
+    fn refresh_if_asked(&self, class: &ClassKey) {
+        let mut targets = Vec::new();
+        let mut asked = None;
+        self.ledger.for_each(|path, volume| {
+            if volume.class.key() == class {
+                targets.push(path.to_owned());
+                asked = asked.take().or_else(|| volume.class.known());
+            }
+        });
+        let Some(object) = asked else { return };
+        let value = refresh_request(&object).map(str::to_owned);
+        {
+            let mut refreshed = self.refreshed.lock().unwrap_or_else(PoisonError::into_inner);
+            if refreshed.insert(class.clone(), value.clone()).flatten() == value || value.is_none() {
+                return;
+            }
+        }
+        let at = self.refreshes.lock().unwrap_or_else(PoisonError::into_inner).next(&class.namespace);
+        tracing::info!(
+            class = class.name,
+            namespace = class.namespace,
+            volumes = targets.len(),
+            "refresh was asked for"
+        );
+        for target in targets {
+            self.ledger.with(&target, |volume| {
+                if volume.due.is_some() {
+                    volume.due = Some(at);
+                }
+            });
+        }
+        self.scheduled.notify_one();
+    }
+
+    /// Remembers what the class asked for before its first volume came, which is no wish for a refresh.
+    pub(crate) fn remember_refresh(&self, hold: &ClassHold) {
+        let Some(class) = hold.known() else { return };
+        let mut refreshed = self.refreshed.lock().unwrap_or_else(PoisonError::into_inner);
+        refreshed.entry(hold.key().clone()).or_insert_with(|| refresh_request(&class).map(str::to_owned));
+    }
+
+    /// Interval of a class; none while volumes do not rotate.
+    pub(crate) fn interval_of(&self, hold: &ClassHold) -> Option<Duration> {
+        self.rotation.map(|rules| rules.of(hold.known().as_deref()))
+    }
+
+    pub(crate) fn due_after_success(&self, hold: &ClassHold) -> Option<Instant> {
+        self.interval_of(hold).map(|interval| Intervals::after_success(interval, crate::random::fraction()))
+    }
+
+    pub(crate) fn due_after_restart(&self, soon: bool, hold: &ClassHold) -> Option<Instant> {
+        self.interval_of(hold)
+            .map(|interval| Intervals::after_restart(interval, soon, crate::random::fraction()))
+    }
+
+    /// Lets a volume be fetched again now.
+    pub(crate) fn expedite(&self, target: &Path) {
+        self.ledger.with(target, |volume| {
+            if volume.due.is_some() {
+                volume.due = Some(Instant::now());
+            }
+        });
+        self.scheduled.notify_one();
+    }
+}
+
+fn volume_options(config: &Config) -> VolumeOptions {
+    let VolumeLimits { pods_directory, size, noexec, .. } = &config.volume;
+    let files = u64::try_from(config.volume.max_files).unwrap_or(u64::MAX);
+    VolumeOptions {
+        guard: pods_directory.clone().map_or(TargetGuard::Any, TargetGuard::Under),
+        tmpfs: TmpfsOptions {
+            size_limit: *size,
+            // Files, links and directories of two generations.
+            inode_limit: files.saturating_mul(6).saturating_add(64),
+            noexec: *noexec,
+            ..TmpfsOptions::default()
+        },
+        read_limits: payload_limits(&config.volume, config.provider.max_reply_bytes),
+        driver_name: config.driver_name.clone(),
+    }
+}
+
+fn payload_limits(volume: &VolumeLimits, max_reply_bytes: usize) -> Limits {
+    Limits {
+        max_files: volume.max_files,
+        max_bytes: u64::try_from(max_reply_bytes).unwrap_or(u64::MAX),
+        ..Limits::default()
+    }
+}

@@ -1,0 +1,228 @@
+//! Calls to providers: find the socket, wait for a provider that is starting, call, judge the reply.
+
+mod connection;
+mod directory;
+mod error;
+mod health;
+mod reply;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use keymount_proto::provider::csi_driver_provider_client::CsiDriverProviderClient;
+use keymount_proto::provider::{MountRequest, MountResponse};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
+use tonic::{Code, Request, Status};
+
+pub(crate) use directory::Directories;
+pub(crate) use error::{ProviderError, Stage, go_code};
+pub(crate) use health::check_periodically;
+pub(crate) use reply::Reply;
+
+use crate::config::ProviderLimits;
+use connection::Connection;
+
+/// Calls to one provider for one purpose give way to the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lane {
+    /// A pod waits for it.
+    FirstMount,
+    /// Content that is mounted already; may use a quarter of the calls.
+    Rotation,
+}
+
+/// Attempts on UNAVAILABLE, as the Go driver's client makes them.
+const ATTEMPTS: u32 = 3;
+
+/// Pause before the second attempt; the next is a tenth longer.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+
+/// All providers of this node.
+pub(crate) struct Providers {
+    directories: Directories,
+    limits: ProviderLimits,
+    known: Mutex<BTreeMap<String, Arc<Provider>>>,
+}
+
+/// One provider: its connection and its places.
+struct Provider {
+    name: String,
+    connection: tokio::sync::Mutex<Option<Connection>>,
+    places: Semaphore,
+    rotation_places: Semaphore,
+    style: Mutex<Style>,
+}
+
+/// How a provider delivers files. Nearly all send them in the reply; the contract also allows a
+/// provider to write them to the target path itself, where a volume has to be before the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Style {
+    /// It has not answered yet.
+    Unknown,
+    /// In the reply.
+    SendsFiles,
+    /// To the target path.
+    WritesFiles,
+}
+
+/// When a call has to end.
+#[derive(Clone, Copy)]
+pub(crate) struct Bounds<'a> {
+    /// Point in time by which the caller wants an answer.
+    pub(crate) deadline: Instant,
+    /// Cancelled by an unpublish or by the end of the process.
+    pub(crate) cancel: &'a CancellationToken,
+}
+
+impl Providers {
+    /// Providers found in the given directories.
+    #[must_use]
+    pub(crate) fn new(directories: Directories, limits: ProviderLimits) -> Self {
+        Self { directories, limits, known: Mutex::default() }
+    }
+
+    /// Calls `Mount` and judges the reply.
+    ///
+    /// Waits, within `bounds`, for a free place, and for a provider whose socket is missing or refuses
+    /// connections for at most the start-up time-out. UNAVAILABLE is tried three times.
+    ///
+    /// # Errors
+    /// [`ProviderError`]; the reply is refused whole or accepted whole.
+    pub(crate) async fn mount(
+        &self,
+        name: &str,
+        request: &MountRequest,
+        lane: Lane,
+        bounds: Bounds<'_>,
+    ) -> Result<Reply, ProviderError> {
+        let provider = self.provider(name)?;
+        let _place = bounds.until(Stage::Queue, provider.place(lane)).await?;
+        let mut attempt = 1;
+        loop {
+            let status = match self.attempt(&provider, request, bounds).await {
+                Ok(Ok(answer)) => return Reply::judge(answer),
+                Ok(Err(status)) => status,
+                Err(ended) => return Err(ended),
+            };
+            let broken = is_transport(&status);
+            if attempt == ATTEMPTS || !(broken || status.code() == Code::Unavailable) {
+                return Err(ProviderError::from(status));
+            }
+            if broken {
+                // A provider that restarts is served as soon as it is back, without a pause.
+                provider.disconnect().await;
+            } else {
+                let pause = FIRST_PAUSE.mul_f64(1.1_f64.powi(attempt.cast_signed() - 1)).mul_f64(jitter());
+                bounds.until(Stage::Mount, tokio::time::sleep(pause)).await?;
+            }
+            attempt += 1;
+            tracing::debug!(provider = name, attempt, "provider is unavailable, trying again");
+        }
+    }
+
+    async fn attempt(
+        &self,
+        provider: &Provider,
+        request: &MountRequest,
+        bounds: Bounds<'_>,
+    ) -> Result<Result<MountResponse, Status>, ProviderError> {
+        let startup = Instant::now() + self.limits.startup_timeout;
+        let channel = provider.connect(&self.directories, startup, bounds).await?;
+        let mut client = CsiDriverProviderClient::new(channel)
+            .max_decoding_message_size(self.limits.max_reply_bytes)
+            .max_encoding_message_size(usize::MAX);
+        let mut call = Request::new(request.clone());
+        call.set_timeout(bounds.deadline.saturating_duration_since(Instant::now()));
+        let answer = bounds.until(Stage::Mount, client.mount(call)).await?;
+        Ok(answer.map(tonic::Response::into_inner))
+    }
+
+    /// How the provider delivers files, as far as it is known.
+    #[must_use]
+    pub(crate) fn style(&self, name: &str) -> Style {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(name).map_or(Style::Unknown, |p| *p.style.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Remembers how the provider delivers files.
+    pub(crate) fn learn(&self, name: &str, style: Style) {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(provider) = known.get(name) {
+            *provider.style.lock().unwrap_or_else(PoisonError::into_inner) = style;
+        }
+    }
+
+    /// Names of the providers that have been called.
+    fn known(&self) -> Vec<Arc<Provider>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).values().map(Arc::clone).collect()
+    }
+
+    fn provider(&self, name: &str) -> Result<Arc<Provider>, ProviderError> {
+        if !directory::is_valid_name(name) {
+            return Err(ProviderError::InvalidName(name.to_owned()));
+        }
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(provider) = known.get(name) {
+            return Ok(Arc::clone(provider));
+        }
+        // Tenants choose the name: one that nobody serves must not stay in memory.
+        known.retain(|_, provider| {
+            Arc::strong_count(provider) > 1 || self.directories.find(&provider.name).is_some()
+        });
+        let provider = Arc::new(Provider::new(name, self.limits.max_calls));
+        known.insert(name.to_owned(), Arc::clone(&provider));
+        Ok(provider)
+    }
+}
+
+impl Provider {
+    fn new(name: &str, places: usize) -> Self {
+        Self {
+            name: name.to_owned(),
+            connection: tokio::sync::Mutex::default(),
+            places: Semaphore::new(places),
+            rotation_places: Semaphore::new((places / 4).max(1)),
+            style: Mutex::new(Style::Unknown),
+        }
+    }
+
+    async fn place(&self, lane: Lane) -> (Option<SemaphorePermit<'_>>, SemaphorePermit<'_>) {
+        let rotation = match lane {
+            Lane::Rotation => Some(self.rotation_places.acquire().await.expect("never closed")),
+            Lane::FirstMount => None,
+        };
+        (rotation, self.places.acquire().await.expect("never closed"))
+    }
+}
+
+impl Bounds<'_> {
+    /// Awaits within the bounds.
+    pub(crate) async fn until<T>(
+        &self,
+        stage: Stage,
+        future: impl Future<Output = T>,
+    ) -> Result<T, ProviderError> {
+        tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => Err(ProviderError::Cancelled),
+            done = timeout_at(self.deadline, future) => done.map_err(|_| ProviderError::Deadline(stage)),
+        }
+    }
+}
+
+/// Whether this side made the status up because the connection failed. A status the provider sent has
+/// no source.
+fn is_transport(status: &Status) -> bool {
+    std::error::Error::source(status).is_some()
+}
+
+/// A factor between 0.8 and 1.2.
+fn jitter() -> f64 {
+    0.8 + 0.4 * crate::random::fraction()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,252 @@
+//! Publishing a volume: the flow of a mount.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use keymount_volume::{Ownership, Record, TargetState, VolumeError, Volumes};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::budget::Reservation;
+use crate::class::ClassHold;
+use crate::error::{FetchError, PublishError};
+use crate::fetch::{Content, Plan};
+use crate::ledger::Published;
+use crate::node::Node;
+use crate::provider::{Bounds, Lane, ProviderError, Style};
+use crate::request::{PodRef, PublishRequest};
+use crate::volume::{Failure, Volume};
+
+impl Node {
+    /// Makes the target show the content of its class, or finds that it does.
+    pub(crate) async fn publish(
+        self: Arc<Self>,
+        request: Arc<PublishRequest>,
+        deadline: Instant,
+        cancel: CancellationToken,
+    ) -> Result<Published, PublishError> {
+        match self.state_of(&request.target).await? {
+            TargetState::Committed { .. } | TargetState::ProviderWritten { committed: true } => {
+                self.adopt(request, false).await;
+                return Ok(Published::Unchanged);
+            }
+            TargetState::ProviderWritten { committed: false } => {
+                self.adopt(request, true).await;
+                return Ok(Published::Unchanged);
+            }
+            TargetState::Missing | TargetState::Directory | TargetState::Uncommitted => {}
+            TargetState::Foreign => return Err(refused(&request, VolumeError::Foreign)),
+            TargetState::NotADirectory => return Err(refused(&request, VolumeError::NotADirectory)),
+        }
+        let bounds = Bounds { deadline, cancel: &cancel };
+        let hold = self.classes.hold(request.class_key());
+        let published = self.first_mount(&request, &hold, bounds).await;
+        match &published {
+            Ok(_) => {}
+            Err(PublishError::Fetch(FetchError::Provider { source: ProviderError::Cancelled, .. })) => {}
+            Err(error) => self.reports.mount_failed(&request, error),
+        }
+        published
+    }
+
+    async fn first_mount(
+        self: &Arc<Self>,
+        request: &Arc<PublishRequest>,
+        hold: &Arc<ClassHold>,
+        bounds: Bounds<'_>,
+    ) -> Result<Published, PublishError> {
+        let plan = self.plan(request, hold, bounds).await?;
+        tracing::debug!(
+            target_path = %request.target.display(), pod = request.pod.to_string(), provider = plan.provider,
+            "node publish volume"
+        );
+        let (content, memory) = if self.providers.style(&plan.provider) == Style::SendsFiles {
+            self.mount_complete(request, &plan, bounds).await?
+        } else {
+            self.mount_before_call(request, &plan, bounds).await?
+        };
+        let now = self.clock.now();
+        self.ledger.record(
+            &request.target,
+            Volume {
+                pod: request.pod.clone(),
+                class: Arc::clone(hold),
+                provider: plan.provider.clone(),
+                request: self.rotation.is_some().then(|| Arc::clone(request)),
+                versions: content.versions,
+                fetched: Some(now),
+                due: self.due_after_success(hold),
+                failures: 0,
+                last_failure: None,
+                owners: None,
+                memory,
+            },
+        );
+        self.remember_refresh(hold);
+        self.reports.mounted(&request.target);
+        self.scheduled.notify_one();
+        Ok(Published::Mounted)
+    }
+
+    /// The provider sends its files: the volume is completed where nobody sees it, then attached.
+    async fn mount_complete(
+        self: &Arc<Self>,
+        request: &Arc<PublishRequest>,
+        plan: &Plan,
+        bounds: Bounds<'_>,
+    ) -> Result<(Content, Reservation), PublishError> {
+        let content = self.fetch(plan, request, &no_versions(), Lane::FirstMount, bounds).await?;
+        if content.payload.is_none() {
+            // It wrote to the target path, where no volume was yet.
+            self.providers.learn(&plan.provider, Style::WritesFiles);
+            return self.mount_before_call(request, plan, bounds).await;
+        }
+        self.write_payload(request, content).await
+    }
+
+    /// The provider writes its files itself, or nobody knows yet: the volume has to be there before the
+    /// call, and counts as mounted only once it is marked as complete.
+    async fn mount_before_call(
+        self: &Arc<Self>,
+        request: &Arc<PublishRequest>,
+        plan: &Plan,
+        bounds: Bounds<'_>,
+    ) -> Result<(Content, Reservation), PublishError> {
+        let volume_error = |source| PublishError::Volume { pod: request.pod.clone(), source };
+        self.on_volume(&request.target, Volumes::mount_for_provider).await.map_err(volume_error)?;
+        let mounted = async {
+            let content = self.fetch(plan, request, &no_versions(), Lane::FirstMount, bounds).await?;
+            if content.payload.is_some() {
+                self.providers.learn(&plan.provider, Style::SendsFiles);
+                return self.write_payload(request, content).await;
+            }
+            self.providers.learn(&plan.provider, Style::WritesFiles);
+            let record = record(request, &content);
+            self.on_volume(&request.target, move |volumes, target| {
+                volumes.commit_provider_written(target, &record)
+            })
+            .await
+            .map_err(volume_error)?;
+            Ok((content, self.budget.account(0)))
+        };
+        match mounted.await {
+            Ok(mounted) => Ok(mounted),
+            Err(error) => Err(self.undo(request, error).await),
+        }
+    }
+
+    async fn write_payload(
+        self: &Arc<Self>,
+        request: &Arc<PublishRequest>,
+        mut content: Content,
+    ) -> Result<(Content, Reservation), PublishError> {
+        let Some(payload) = content.payload.take() else { return Ok((content, self.budget.account(0))) };
+        let memory = self
+            .budget
+            .reserve(payload.allocated_bytes())
+            .map_err(|source| PublishError::Budget { pod: request.pod.clone(), source })?;
+        let (record, ownership) = (record(request, &content), Ownership { group: request.group });
+        self.on_volume(&request.target, move |volumes, target| {
+            volumes.publish(target, &payload, &record, ownership)
+        })
+        .await
+        .map_err(|source| PublishError::Volume { pod: request.pod.clone(), source })?;
+        Ok((content, memory))
+    }
+
+    /// Takes away what was mounted for the provider. If that fails too, kubelet must go on calling.
+    async fn undo(self: &Arc<Self>, request: &Arc<PublishRequest>, error: PublishError) -> PublishError {
+        match self.on_volume(&request.target, |volumes, target| volumes.unpublish(target)).await {
+            Ok(_) => error,
+            Err(source) => {
+                tracing::error!(target_path = %request.target.display(), err = source.report(), "failed to unmount target path");
+                PublishError::Undo { cause: Box::new(error), source }
+            }
+        }
+    }
+
+    /// A volume that is mounted: keeps the newest request, and puts a volume into the ledger that an
+    /// earlier driver process mounted.
+    async fn adopt(self: &Arc<Self>, request: Arc<PublishRequest>, refetch_soon: bool) {
+        let target = request.target.clone();
+        if self.feed(&request) {
+            return;
+        }
+        tracing::info!(target_path = %target.display(), pod = request.pod.to_string(), "target path is already mounted");
+        let found = self
+            .on_volume(&target, |volumes, target| Ok((volumes.record(target), volumes.memory_of(target)?)));
+        let (recorded, memory) = found.await.unwrap_or_default();
+        let (versions, fetched) =
+            recorded.map_or_else(Default::default, |found| (found.record.versions, Some(found.written)));
+        let class = self.classes.hold(request.class_key());
+        let due = self.due_after_restart(refetch_soon, &class);
+        let volume = Volume {
+            pod: request.pod.clone(),
+            provider: class.known().map(|class| class.spec.provider.clone()).unwrap_or_default(),
+            class,
+            request: self.rotation.is_some().then_some(request),
+            versions,
+            fetched,
+            due,
+            failures: 0,
+            last_failure: None,
+            owners: None,
+            memory: self.budget.account(memory),
+        };
+        self.ledger.record(&target, volume);
+        self.reports.adopted(&target);
+        self.scheduled.notify_one();
+    }
+
+    /// Hands kubelet's newest tokens and secrets to the ledger. Says whether it has the volume.
+    pub(crate) fn feed(&self, request: &Arc<PublishRequest>) -> bool {
+        let newest = self.rotation.is_some().then_some(request);
+        let fed = self.ledger.with(&request.target, |volume| {
+            volume.request = newest.map(Arc::clone);
+            // A rotation that waits for new tokens need not wait any longer.
+            volume.failures > 0 && volume.last_failure.as_ref().is_some_and(Failure::waits_for_tokens)
+        });
+        if fed == Some(true) {
+            self.expedite(&request.target);
+        }
+        fed.is_some()
+    }
+
+    async fn state_of(self: &Arc<Self>, target: &Path) -> Result<TargetState, PublishError> {
+        self.on_volume(target, Volumes::inspect)
+            .await
+            .map_err(|source| PublishError::Target { target: target.to_owned(), source })
+    }
+
+    /// Runs a blocking operation of the volume crate where it may block.
+    pub(crate) async fn on_volume<T: Send + 'static>(
+        self: &Arc<Self>,
+        target: &Path,
+        operation: impl FnOnce(&Volumes, &Path) -> Result<T, VolumeError> + Send + 'static,
+    ) -> Result<T, VolumeError> {
+        let (volumes, target) = (Arc::clone(&self.volumes), target.to_owned());
+        match tokio::task::spawn_blocking(move || operation(&volumes, &target)).await {
+            Ok(done) => done,
+            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+        }
+    }
+}
+
+pub(crate) fn record(request: &PublishRequest, content: &Content) -> Record {
+    let PodRef { namespace, name, uid } = request.pod.clone();
+    Record {
+        pod_namespace: namespace,
+        pod_name: name,
+        pod_uid: uid,
+        class: request.class.clone(),
+        versions: content.versions.clone(),
+    }
+}
+
+fn no_versions() -> std::collections::BTreeMap<String, String> {
+    std::collections::BTreeMap::new()
+}
+
+fn refused(request: &PublishRequest, error: impl FnOnce(std::path::PathBuf) -> VolumeError) -> PublishError {
+    PublishError::Target { target: request.target.clone(), source: error(request.target.clone()) }
+}
