@@ -10,7 +10,7 @@ use thiserror::Error;
 use crate::path::{PathError, RelativePath, Shown};
 
 /// Longest name whose link (`..data/<name>`) tmpfs keeps without a page of its own.
-const SHORT_LINK_NAME: usize = 127 - "..data/".len() - 1;
+const SHORT_LINK_NAME: usize = 127 - "..data/".len();
 
 /// One file as a provider sent it (`File` of the provider contract v1alpha1).
 pub struct FileSpec {

@@ -1,26 +1,24 @@
 //! The operations on volumes.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
 use keymount_clock::WallClock;
-use keymount_sensitive::SecretBytes;
 
 use crate::dir::Dir;
 use crate::error::{During, StepError, VolumeError};
-use crate::files::{ReadError, Reader};
 use crate::generation::Ownership;
-use crate::layout::{Content, PENDING, PROVIDER_WRITTEN};
+use crate::layout::Content;
 use crate::payload::{Limits, Payload};
-use crate::record::{self, Record, Recorded};
-use crate::remove::{mark_pending, remove_all};
+use crate::record::{self, Record};
 use crate::state::{Found, TargetState};
 use crate::target::{Target, TargetGuard};
 use crate::tmpfs::{TmpfsFactory, TmpfsOptions, attach, detach};
 use crate::writer::{Replaced, Write};
 
 mod mounted;
+mod provider_written;
+mod read;
 mod unpublish;
 
 pub use mounted::MountedVolume;
@@ -143,105 +141,6 @@ impl Volumes {
         self.check_room(payload, record)?;
         let (target, root, _) = self.open_volume(target)?;
         self.write(payload, record, ownership).to(&root).map_err(|error| error.writing(&target.path))
-    }
-
-    /// Makes the target an empty volume that a provider can write to, [`TargetState::Uncommitted`] until
-    /// [`commit_provider_written`](Self::commit_provider_written). A volume that is complete already is left as it is;
-    /// what a killed attempt left in an incomplete one is removed.
-    ///
-    /// # Errors
-    /// As for [`publish`](Self::publish).
-    pub fn mount_for_provider(&self, target: &Path) -> Result<(), VolumeError> {
-        let (target, created) = self.options.guard.create(target)?;
-        let pending = |root: &Dir| mark_pending(root).during(|| "mark the volume as incomplete".into());
-        match Found::at(&target)? {
-            Found::Missing | Found::Directory => self.mount(&target, created, Ownership::default(), pending),
-            found => match found.volume(target.path.clone())? {
-                (root, Content::Incomplete) => pending(&root)
-                    .and_then(|()| {
-                        remove_all(&root, Some(PENDING)).during(|| "remove incomplete files".into())
-                    })
-                    .map_err(|error| undo(&target, error.writing(&target.path))),
-                _ => Ok(()),
-            },
-        }
-    }
-
-    /// Declares that the provider has written all its files to the mounted volume.
-    ///
-    /// # Errors
-    /// The volume is as it was. [`VolumeError::NotMounted`] if there is no volume.
-    pub fn commit_provider_written(&self, target: &Path, record: &Record) -> Result<(), VolumeError> {
-        let (target, root, content) = self.open_volume(target)?;
-        let now = self.clock.now();
-        if let Content::Committed { generation } = content {
-            // The provider has answered without files: those of the volume stay, as in the Go driver.
-            let generation = root.dir(generation).during(|| "open the current generation".into());
-            record::refresh(&generation.map_err(|error| error.writing(&target.path))?, record, now);
-            return Ok(());
-        }
-        record::refresh(&root, record, now);
-        let marked = match content {
-            Content::ProviderWritten { marked: true } => Ok(()),
-            _ => mark_pending(&root).and_then(|()| root.rename(PENDING, PROVIDER_WRITTEN)),
-        };
-        marked.during(|| "mark the volume as complete".into()).map_err(|error| error.writing(&target.path))
-    }
-
-    /// The files of a complete volume by their path below its root: regular files only, links and special files that
-    /// a provider may have made are not followed.
-    ///
-    /// # Errors
-    /// [`VolumeError::NotMounted`] also for a volume without complete files, [`VolumeError::ReadLimit`],
-    /// [`VolumeError::Read`].
-    pub fn read_files(&self, target: &Path) -> Result<BTreeMap<String, SecretBytes>, VolumeError> {
-        let (target, root, content) = self.open_volume(target)?;
-        let limits = &self.options.read_limits;
-        let most_files = u64::try_from(limits.max_files).unwrap_or(u64::MAX);
-        let reader = Reader::new(limits.max_bytes, most_files);
-        let read = match content {
-            Content::Incomplete => return Err(VolumeError::NotMounted(target.path)),
-            Content::ProviderWritten { .. } => reader.provider_written(&root),
-            Content::Committed { generation } => root
-                .dir(generation)
-                .during(|| "open the current generation".into())
-                .map_err(ReadError::from)
-                .and_then(|generation| reader.generation(&generation)),
-        };
-        read.map_err(|error| {
-            let target = target.path;
-            match error {
-                ReadError::Step(source) => VolumeError::Read { target, source },
-                ReadError::TooManyFiles => {
-                    VolumeError::ReadLimit { target, limit: most_files, unit: "files" }
-                }
-                ReadError::TooManyBytes => {
-                    VolumeError::ReadLimit { target, limit: limits.max_bytes, unit: "bytes" }
-                }
-            }
-        })
-    }
-
-    /// What was recorded with the files that the volume shows. `None` if there is no complete volume, or no record.
-    #[must_use]
-    pub fn record(&self, target: &Path) -> Option<Recorded> {
-        let (_, root, content) = self.open_volume(target).ok()?;
-        match content {
-            Content::Incomplete => None,
-            Content::ProviderWritten { .. } => record::load(&root),
-            Content::Committed { generation } => record::load(&root.dir(generation).ok()?),
-        }
-    }
-
-    /// Memory that the files of a mounted volume take, in bytes, as the kernel counts it.
-    ///
-    /// # Errors
-    /// [`VolumeError::NotMounted`], [`VolumeError::Inspect`].
-    pub fn memory_of(&self, target: &Path) -> Result<u64, VolumeError> {
-        let (target, root, _) = self.open_volume(target)?;
-        let room = rustix::fs::fstatvfs(&root)
-            .map_err(|error| VolumeError::Inspect { target: target.path, source: error.into() })?;
-        Ok(room.f_blocks.saturating_sub(room.f_bfree).saturating_mul(room.f_frsize))
     }
 
     fn open_volume(&self, path: &Path) -> Result<(Target, Dir, Content), VolumeError> {

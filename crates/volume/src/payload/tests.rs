@@ -26,7 +26,7 @@ fn whole_payload() {
     assert_eq!(payload.inodes(), 1 + 3 + 2 + 2);
     assert_eq!(format!("{payload:?}"), r#"Payload(["a", "b/c/d", "b/e"])"#);
     assert_eq!(validate(&[]).expect("valid").file_count(), 0);
-    let long_names = ["n".repeat(119), "m".repeat(200)];
+    let long_names = ["n".repeat(120), "m".repeat(200)];
     let payload = validate(&[&long_names[0], &long_names[1]]).expect("valid");
     assert_eq!(payload.allocated_bytes(), (2 + 1) * 4096);
 }

@@ -123,6 +123,8 @@ fn life_of_a_volume() {
             assert_eq!(number_of(&target), Some(1));
             assert_eq!(std::fs::metadata(&target).expect("exists").permissions().mode() & 0o7777, 0o755);
             assert_eq!(node.volumes.record(&target).expect("recorded").record, record(&[("id", "v1")]));
+            let memory = node.volumes.memory_of(&target).expect("known");
+            assert_eq!(memory, numbered(1).allocated_bytes());
             let files = node.volumes.read_files(&target).expect("reads");
             assert_eq!(files.keys().collect::<Vec<_>>(), ["first", "nested/deep/second", "nested/third"]);
             assert_eq!(files["first"].expose(), b"1");
@@ -267,6 +269,22 @@ fn limits_of_a_volume() {
         let report = error.report();
         assert!(report.contains("its limit of 40 inodes is reached"), "{report}");
         assert_eq!(std::fs::read_to_string(target.join("a")).expect("reads"), medium);
+    });
+}
+
+#[test]
+fn memory_is_counted_as_the_kernel_counts() {
+    isolated(|_| {
+        let node = Node::new();
+        let target = node.target("vol");
+        let names = [119, 120, 121, 200, 255].map(|length| "n".repeat(length));
+        let contents = ["", "x", &"x".repeat(4096), &"x".repeat(4097), "x"];
+        let files: Vec<_> =
+            names.iter().zip(contents).map(|(name, contents)| (name.as_str(), 0o644, contents)).collect();
+        let files = payload(&files);
+        node.volumes.publish(&target, &files, &Record::default(), Ownership::default()).expect("publishes");
+        assert_eq!(node.volumes.memory_of(&target).expect("known"), files.allocated_bytes());
+        assert!(matches!(node.volumes.memory_of(&node.target("other")), Err(VolumeError::NotMounted(_))));
     });
 }
 
