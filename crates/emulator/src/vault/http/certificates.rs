@@ -1,13 +1,15 @@
 //! Writing certificates and their policies.
 
 use axum::body::Body;
-use http::{Method, Request};
+use http::header::RETRY_AFTER;
+use http::{HeaderValue, Method, Request, StatusCode};
 use keymount_sensitive::SecretString;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Admitted, Answer, Attributes, Call, Tags, body, ok};
 use crate::pki::{Bundle, Format, PrivateKey};
+use crate::reply;
 use crate::vault::error::VaultError;
 use crate::vault::kind::{Certificate, Type};
 use crate::vault::object::{Change, Collection, Entry};
@@ -92,7 +94,10 @@ impl Call<'_> {
         .await?;
         let made = assemble(bundle, policy.format()?.unwrap_or_default(), &policy, now)?;
         self.vault.add_certificate(name, made, &properties, now)?;
-        Ok(Self::accepted(&self.operation(name)))
+        // The service is never done at once, and pollers count on it; here the first poll finds it done.
+        let mut response = reply::json(StatusCode::ACCEPTED, &self.operation(name, false));
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("0"));
+        Ok(response)
     }
 
     fn import_certificate(&self, name: &str, import: Import) -> Answer {
@@ -162,19 +167,22 @@ impl Call<'_> {
     /// The operation that made the newest version. It is always completed.
     fn pending(&self, name: &str) -> Answer {
         self.vault.edit(|contents| contents.entry::<Certificate>(name).map(drop))?;
-        Ok(ok(self.operation(name)))
+        Ok(ok(self.operation(name, true)))
     }
 
-    fn operation(&self, name: &str) -> Value {
+    fn operation(&self, name: &str, done: bool) -> Value {
         let place = self.place(name);
-        json!({
+        let mut operation = json!({
             "id": place.id(Type::Certificate, "pending"),
             "issuer": { "name": "Self" },
             "cancellation_requested": false,
-            "status": "completed",
-            "target": place.id(Type::Certificate, ""),
-            "request_id": crate::reply::uuid().replace('-', ""),
-        })
+            "status": if done { "completed" } else { "inProgress" },
+            "request_id": reply::uuid().replace('-', ""),
+        });
+        if done {
+            operation["target"] = place.id(Type::Certificate, "").into();
+        }
+        operation
     }
 }
 

@@ -6,7 +6,6 @@ use serde_json::{Map, Value};
 
 use super::pages::Page;
 use super::{Admitted, Answer, Call, method_not_allowed, ok};
-use crate::reply;
 use crate::vault::error::VaultError;
 use crate::vault::kind::{Kind, Place};
 use crate::vault::object::{Deleted, Entry};
@@ -153,11 +152,6 @@ impl Call<'_> {
         members.insert("deletedDate".to_owned(), deleted.deleted.into());
         members.insert("scheduledPurgeDate".to_owned(), deleted.purge().into());
         members
-    }
-
-    /// 202 with a body.
-    pub(super) fn accepted(body: &Value) -> Response<Body> {
-        reply::json(StatusCode::ACCEPTED, body)
     }
 }
 
