@@ -33,6 +33,16 @@ var operations = map[string]operation{
 	"yaml-object": yamlObject,
 	"json-map":    jsonMap,
 	"json-mode":   jsonMode,
+	"pem":         pemBlocks,
+	"split":       splitPEM,
+	"key-ids":     keyIDs,
+	"base64":      decodeBase64,
+	"hex":         decodeHex,
+	"private-key": privateKey,
+	"pfx":         convertPFX,
+	"jwk":         publicKey,
+	"tls-crt":     tlsCertificate,
+	"tls-key":     tlsKey,
 }
 
 func main() {
