@@ -1,14 +1,16 @@
 //! The operations on volumes.
 
 use std::fmt;
+use std::io;
 use std::path::Path;
 
 use keymount_clock::WallClock;
+use rustix::io::Errno;
 
 use crate::dir::Dir;
 use crate::error::{During, StepError, VolumeError};
 use crate::generation::Ownership;
-use crate::layout::Content;
+use crate::layout::{Content, PENDING};
 use crate::payload::{Limits, Payload};
 use crate::record::{self, Record};
 use crate::state::{Found, TargetState};
@@ -107,13 +109,24 @@ impl Volumes {
         ownership: Ownership,
     ) -> Result<Published, VolumeError> {
         self.check_room(payload, record)?;
-        let (target, created) = self.options.guard.create(target)?;
+        let path = target;
+        let (target, created) = self.options.guard.create(path)?;
         let write = self.write(payload, record, ownership);
         let fill = |root: &Dir| write.to(root).map(drop);
         match Found::at(&target)? {
             Found::Missing | Found::Directory => {
                 self.mount(&target, created, ownership, fill).map(|()| Published::Mounted)
             }
+            Found::Volume(root, Content::Incomplete) if is_pending(&root) => {
+                // Mounted for a provider that sent its files after all: no pod has it, and a new one is set up for them.
+                drop(root);
+                match detach(&target) {
+                    Ok(true) => self.publish(path, payload, record, ownership),
+                    Ok(false) => Err(unmount_failed(&target, Errno::INVAL.into())),
+                    Err(source) => Err(unmount_failed(&target, source)),
+                }
+            }
+            // Mounted by a driver that was killed: a pod may have it, if that was the Go driver.
             Found::Volume(root, Content::Incomplete) => match write.to(&root) {
                 Ok(_) => Ok(Published::Completed),
                 Err(error) => Err(undo(&target, error.writing(&target.path))),
@@ -203,6 +216,14 @@ impl fmt::Debug for Volumes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Volumes").field("options", &self.options).finish_non_exhaustive()
     }
+}
+
+fn unmount_failed(target: &Target, source: io::Error) -> VolumeError {
+    VolumeError::Unmount { target: target.path.clone(), source }
+}
+
+fn is_pending(root: &Dir) -> bool {
+    matches!(root.stat(PENDING), Ok(Some(_)))
 }
 
 /// Unmounts what a failed publish left mounted, or says that it could not.

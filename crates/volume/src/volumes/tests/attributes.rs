@@ -31,8 +31,13 @@ fn group_in_every_generation() {
             | CapabilitySet::CHOWN
             | CapabilitySet::FOWNER;
         set_capabilities(None, kept).expect("dropped");
-        for node in Node::both_kinds() {
+        for (node, for_provider) in
+            Node::both_kinds().into_iter().zip([false, true]).chain([(Node::new(), true)])
+        {
             let target = node.target("vol");
+            if for_provider {
+                node.volumes.mount_for_provider(&target).expect("mounts");
+            }
             let ownership = Ownership { group: Some(4242) };
             for number in [1, 2, 2] {
                 let (files, record) = (numbered(number), Record::default());

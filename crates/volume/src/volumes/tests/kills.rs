@@ -137,6 +137,32 @@ fn i1_killed_publish() {
     });
 }
 
+/// The provider turned out to send files, for a volume that was mounted for it to write to.
+#[test]
+fn i1_killed_publish_after_mount_for_provider() {
+    isolated(|_| {
+        sweep(
+            "publish",
+            |node, target| {
+                node.volumes.mount_for_provider(target).expect("mounts");
+                provider_writes(target);
+            },
+            |node, target, detached| {
+                match node.state(target) {
+                    TargetState::Directory => assert!(mounts_at(target).is_empty()),
+                    TargetState::Committed { .. } => assert_eq!(number_of(target), Some(1)),
+                    // In the step before it is detached, or mounted before it is filled.
+                    TargetState::Uncommitted => {
+                        assert!(!detached || target.join("first").exists());
+                    }
+                    other => panic!("{other:?}"),
+                }
+                assert_repairable(node, target);
+            },
+        );
+    });
+}
+
 #[test]
 fn i1_killed_mount_for_provider() {
     isolated(|_| {

@@ -48,6 +48,21 @@ fn i1_complete_only_when_declared() {
 }
 
 #[test]
+fn provider_sends_files_although_it_may_write() {
+    isolated(|_| {
+        for node in Node::both_kinds() {
+            let target = node.target("vol");
+            node.volumes.mount_for_provider(&target).expect("mounts");
+            file(&target, "written");
+            assert_eq!(node.publish(&target, 1).expect("publishes"), Published::Mounted);
+            assert_eq!(number_of(&target), Some(1));
+            assert_eq!(mounts_at(&target).len(), 1);
+            assert!(!target.join("written").exists());
+        }
+    });
+}
+
+#[test]
 fn provider_begins_to_return_files() {
     isolated(|_| {
         let node = Node::new();
