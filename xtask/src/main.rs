@@ -1,2 +1,52 @@
-//! chores
-fn main() {}
+//! The project's chores: `cargo xtask <chore>`.
+
+mod crds;
+mod generated;
+mod reference;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "The project's chores")]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Everything a change must pass, as `.ci/run` does it
+    Ci {
+        /// Also what takes long: see `.ci/run --help`
+        #[arg(long)]
+        full: bool,
+    },
+    /// Writes the CustomResourceDefinitions from the types
+    Crds {
+        /// Only says whether the files are up to date
+        #[arg(long)]
+        check: bool,
+    },
+    /// Writes the reference pages (flags, metrics) from the code
+    Docs {
+        /// Only says whether the files are up to date
+        #[arg(long)]
+        check: bool,
+    },
+}
+
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().chore {
+        Chore::Ci { full } => ci(full),
+        Chore::Crds { check } => generated::update(crds::files()?, check),
+        Chore::Docs { check } => generated::update(reference::files(), check),
+    }
+}
+
+fn ci(full: bool) -> anyhow::Result<()> {
+    let status = std::process::Command::new(generated::root().join(".ci/run"))
+        .args(full.then_some("--full"))
+        .status()?;
+    anyhow::ensure!(status.success(), "CI failed");
+    Ok(())
+}

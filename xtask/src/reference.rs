@@ -1,0 +1,28 @@
+//! The reference pages.
+
+use crate::generated::Generated;
+
+pub(crate) fn files() -> Vec<Generated> {
+    vec![
+        Generated {
+            path: "docs/reference/driver-flags.md",
+            content: page(
+                "Flags of the driver",
+                "Go spelling: `-x`, `--x`, `--x=v`; switches need `=` for a value.",
+                &keymount_daemon::flags::reference(keymount_driver::flags::FLAGS),
+            ),
+        },
+        Generated {
+            path: "docs/reference/driver-metrics.md",
+            content: page(
+                "Metrics of the driver",
+                "On `--metrics-addr` (`:8095`) at `/metrics`, beside `process_*` and `target_info`.",
+                &keymount_daemon::metrics::reference(keymount_driver::metrics::TABLE),
+            ),
+        },
+    ]
+}
+
+fn page(title: &str, intro: &str, table: &str) -> String {
+    format!("# {title}\n\nMade by `cargo xtask docs`; do not edit.\n\n{intro}\n\n{table}")
+}
