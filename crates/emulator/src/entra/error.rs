@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use axum::body::Body;
 use http::{Response, StatusCode};
 use jiff::Timestamp;
-use serde_json::json;
+use serde::Serialize;
 
 use crate::faults::Failure;
 use crate::reply;
@@ -17,6 +17,18 @@ pub(crate) struct EntraError {
     pub(crate) error: Cow<'static, str>,
     pub(crate) code: u32,
     pub(crate) text: String,
+}
+
+/// The body, its members in the service's order: people compare such dumps.
+#[derive(Serialize)]
+struct Description<'a> {
+    error: &'a str,
+    error_description: String,
+    error_codes: [u32; 1],
+    timestamp: String,
+    trace_id: String,
+    correlation_id: String,
+    error_uri: String,
 }
 
 const FEDERATION_HELP: &str = "https://learn.microsoft.com/entra/workload-id/workload-identity-federation";
@@ -168,21 +180,21 @@ impl EntraError {
     }
 
     pub(crate) fn respond(&self, now: Timestamp) -> Response<Body> {
-        let (trace, correlation) = (reply::uuid(), reply::uuid());
+        let (trace_id, correlation_id) = (reply::uuid(), reply::uuid());
         let timestamp = now.strftime("%Y-%m-%d %H:%M:%SZ").to_string();
         let Self { status, error, code, text } = self;
         let number = format!("AADSTS{code}");
-        let body = json!({
-            "error": error,
-            "error_description": format!(
-                "{number}: {text} Trace ID: {trace} Correlation ID: {correlation} Timestamp: {timestamp}"
+        let body = Description {
+            error,
+            error_description: format!(
+                "{number}: {text} Trace ID: {trace_id} Correlation ID: {correlation_id} Timestamp: {timestamp}"
             ),
-            "error_codes": [code],
-            "timestamp": timestamp,
-            "trace_id": trace,
-            "correlation_id": correlation,
-            "error_uri": format!("https://login.microsoftonline.com/error?code={code}"),
-        });
+            error_codes: [*code],
+            timestamp,
+            trace_id,
+            correlation_id,
+            error_uri: format!("https://login.microsoftonline.com/error?code={code}"),
+        };
         reply::json(*status, &body)
     }
 }

@@ -1,5 +1,7 @@
 //! Carries an action out around a handler.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
@@ -83,6 +85,9 @@ impl Faults {
             }
             Action::Truncate { after } => truncate(handle.await, after).await,
             Action::ContentLength { off_by } => lie_about_length(handle.await, off_by).await,
+            Action::Trickle { bytes, millis } => {
+                trickle(handle.await, bytes.max(1) as usize, Duration::from_millis(millis)).await
+            }
             Action::Redirect { status, location } => {
                 let mut response = Response::new(Body::empty());
                 *response.status_mut() =
@@ -142,6 +147,22 @@ async fn truncate(response: Response<Body>, after: u64) -> Response<Body> {
         }
     });
     Response::from_parts(head, Body::from_stream(cut))
+}
+
+/// Sends the body in small pieces.
+async fn trickle(response: Response<Body>, bytes: usize, pause: Duration) -> Response<Body> {
+    let (mut head, body) = response.into_parts();
+    let whole = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    head.headers.insert(CONTENT_LENGTH, whole.len().into());
+    let pieces = stream::unfold(whole, move |mut rest| async move {
+        if rest.is_empty() {
+            return None;
+        }
+        tokio::time::sleep(pause).await;
+        let piece = rest.split_to(bytes.min(rest.len()));
+        Some((Ok::<_, std::convert::Infallible>(piece), rest))
+    });
+    Response::from_parts(head, Body::from_stream(pieces))
 }
 
 /// Ends a body with an error, once the server has had a chance to send what it has so far: a body that

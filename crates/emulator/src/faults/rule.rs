@@ -196,6 +196,13 @@ pub enum Action {
         /// Added to the true length, which it may lower as well.
         off_by: i64,
     },
+    /// The true answer, its body in pieces of this many bytes with a pause before each.
+    Trickle {
+        /// Bytes of a piece, at least 1.
+        bytes: u32,
+        /// Milliseconds of tokio's clock.
+        millis: u64,
+    },
     /// The connection is reset before any answer.
     Reset,
     /// No answer until [`super::Faults::release`]; then the true one.

@@ -74,6 +74,17 @@ async fn throttle_is_a_token_bucket() {
     assert_eq!(ask(&faults).await.expect("an answer").headers()["retry-after"], "1");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_body_trickles() {
+    let faults = Faults::new();
+    faults.add(rule(r#"{"action":{"type":"trickle","bytes":4,"millis":1000}}"#));
+    let response = ask(&faults).await.expect("an answer");
+    assert_eq!(response.headers()["content-length"], "11");
+    let before = Instant::now();
+    let body = response.into_body().collect().await.expect("a body").to_bytes();
+    assert_eq!((body.as_ref(), before.elapsed()), (&b"true answer"[..], Duration::from_secs(3)));
+}
+
 #[tokio::test]
 async fn hang_waits_for_release() {
     let faults = Faults::new();

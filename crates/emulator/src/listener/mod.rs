@@ -33,6 +33,9 @@ use socket::Socket;
 /// Connections one server holds at once; more wait in the backlog.
 const MAX_CONNECTIONS: usize = 4096;
 
+/// Pause after an accept that failed for want of resources.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
 /// Where a request came from.
 #[derive(Clone, Copy, Debug)]
 pub struct Connection {
@@ -124,10 +127,15 @@ async fn accept<H: Handler>(listener: TcpListener, site: Arc<Site<H>>) {
             Some(_) = connections.join_next(), if !connections.is_empty() => continue,
             accepted = async { (place.await, listener.accept().await) } => accepted,
         };
-        // An accept that failed (a client already gone, no descriptor left) concerns that client only.
-        let (Ok(place), Ok((stream, peer))) = accepted else {
-            tokio::task::yield_now().await;
-            continue;
+        let (place, (stream, peer)) = match accepted {
+            (Ok(place), Ok(accepted)) => (place, accepted),
+            // A client that is gone already concerns nobody else.
+            (_, Err(error)) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
+            // Mostly no descriptor is left. There is no event that tells when one is free again.
+            _ => {
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
         };
         let connection = Connection { id: LAST.fetch_add(1, Ordering::Relaxed), peer };
         let site = Arc::clone(&site);

@@ -134,10 +134,10 @@ impl Access {
                      time.\r\nCaller: {caller}\r\nAction: '{}'\r\nResource: \
                      '/subscriptions/00000000-0000-0000-0000-000000000000/resourcegroups/emulator/providers/\
                      microsoft.keyvault/vaults/{}/{}/{}'\r\nAssignment: (not found)\r\nDenyAssignmentId: \
-                     null\r\nDecisionReason: null \r\nVault: {vault}\r\n",
+                     null\r\nDecisionReason: 'DeniedWithNoValidRBAC' \r\nVault: {vault}\r\n",
                     action(wish.kind, wish.operation),
                     wish.vault,
-                    wish.kind.noun(),
+                    wish.kind.collection(),
                     wish.name
                 ),
             ),

@@ -3,7 +3,7 @@
 use axum::body::Body;
 use http::header::WWW_AUTHENTICATE;
 use http::{HeaderValue, Response, StatusCode};
-use serde_json::json;
+use serde::Serialize;
 
 use super::kind::Type;
 use crate::faults::Failure;
@@ -24,6 +24,25 @@ pub struct VaultError {
 
 const HELP_NOT_FOUND: &str =
     "For help resolving this issue, please see https://go.microsoft.com/fwlink/?linkid=2125182";
+
+/// The body, its members in the service's order: people compare such dumps.
+#[derive(Serialize)]
+struct Envelope<'a> {
+    error: Detail<'a>,
+}
+
+#[derive(Serialize)]
+struct Detail<'a> {
+    code: &'a str,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    innererror: Option<Inner<'a>>,
+}
+
+#[derive(Serialize)]
+struct Inner<'a> {
+    code: &'a str,
+}
 
 impl From<PkiError> for VaultError {
     fn from(error: PkiError) -> Self {
@@ -132,11 +151,9 @@ impl VaultError {
     }
 
     pub(crate) fn respond(&self) -> Response<Body> {
-        let mut error = json!({ "code": self.code, "message": self.message });
-        if let (Some(inner), Some(members)) = (&self.inner, error.as_object_mut()) {
-            members.insert("innererror".to_owned(), json!({ "code": inner }));
-        }
-        let mut response = reply::json(self.status, &json!({ "error": error }));
+        let inner = self.inner.as_deref().map(|code| Inner { code });
+        let error = Detail { code: &self.code, message: &self.message, innererror: inner };
+        let mut response = reply::json(self.status, &Envelope { error });
         if let Some(challenge) = self.challenge.as_deref().and_then(|text| HeaderValue::from_str(text).ok()) {
             response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
         }

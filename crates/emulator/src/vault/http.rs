@@ -23,6 +23,9 @@ use crate::reply;
 use crate::token::{Claims, Refused};
 use crate::world::World;
 
+/// By this a client finds its request in the service's log; it is answered as it came.
+const CLIENT_REQUEST: &str = "x-ms-client-request-id";
+
 type Answer = Result<Response<Body>, VaultError>;
 
 /// Whether a path belongs to a vault; for hosts whose name does not tell.
@@ -39,7 +42,8 @@ pub(crate) async fn answer(
     from: IpAddr,
     request: Request<Body>,
 ) -> Response<Body> {
-    let response = match world.vaults.get(vault) {
+    let client_request = request.headers().get(CLIENT_REQUEST).cloned();
+    let mut response = match world.vaults.get(vault) {
         Some(vault) => {
             let call = Call { world, vault: &vault, suffix, from, base: base_of(&request) };
             call.answer(request).await.unwrap_or_else(|error| error.respond())
@@ -49,6 +53,9 @@ pub(crate) async fn answer(
             VaultError::new(StatusCode::NOT_FOUND, "VaultNotFound", text).respond()
         }
     };
+    if let Some(id) = client_request {
+        response.headers_mut().insert(CLIENT_REQUEST, id);
+    }
     decorate(response, from)
 }
 

@@ -9,13 +9,14 @@ use crate::{APP, Bench, RESOURCE, VAULT, codes};
 
 /// Status, challenge and error message of a request with this token.
 async fn refusal(bench: &Bench, url: &str, token: Option<&str>) -> (StatusCode, String, String) {
-    let mut request = bench.client.get(url);
+    let mut request = bench.client.get(url).header("x-ms-client-request-id", "mine");
     if let Some(token) = token {
         request = request.bearer_auth(token);
     }
     let response = request.send().await.expect("an answer");
     let (status, headers) = (response.status(), response.headers().clone());
     assert!(headers.contains_key("x-ms-request-id") && headers.contains_key("x-ms-keyvault-region"));
+    assert_eq!(headers["x-ms-client-request-id"], "mine");
     let challenge = headers.get("www-authenticate").map(|value| value.to_str().expect("text").to_owned());
     let body: serde_json::Value = response.json().await.expect("JSON");
     let message = body["error"]["message"].as_str().unwrap_or_default().to_owned();
@@ -118,4 +119,32 @@ async fn unknown_hosts_are_said_to_be_unknown() {
     assert_eq!((status, codes(&body).0), (StatusCode::NOT_FOUND, "VaultNotFound"));
     let response = bench.client.get("https://example.com/secrets").send().await.expect("an answer");
     assert_eq!(response.status(), StatusCode::MISDIRECTED_REQUEST);
+}
+
+#[tokio::test]
+async fn private_clouds_have_their_own_names() {
+    let options = Options {
+        vault_suffixes: vec!["vault.keymount.test".to_owned()],
+        authorities: vec!["login.keymount.test".to_owned()],
+        ..Options::default()
+    };
+    let mut bench = Bench::with(options).await;
+    let url = "https://kv1.vault.keymount.test/secrets?api-version=7.4";
+    let (status, challenge, _) = refusal(&bench, url, None).await;
+    assert_eq!(status, StatusCode::UNAUTHORIZED);
+    assert_eq!(
+        challenge,
+        format!(
+            "Bearer authorization=\"https://login.keymount.test/{DEFAULT_TENANT}\", \
+             resource=\"https://vault.keymount.test\""
+        )
+    );
+    for resource in ["https://vault.keymount.test", "https://vault.keymount.test/"] {
+        bench.token = bench.emulator.token(APP, resource).expect("a token");
+        assert_eq!(bench.send("GET", url, None).await.0, StatusCode::OK, "{resource}");
+    }
+    assert_eq!(bench.get("/secrets").await.0, StatusCode::UNAUTHORIZED, "another cloud's vault");
+    let port = bench.emulator.address().port();
+    let announced = bench.emulator.started().vaults;
+    assert_eq!(announced["kv1"], format!("https://kv1.vault.keymount.test:{port}"));
 }

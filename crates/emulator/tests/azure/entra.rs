@@ -217,3 +217,15 @@ async fn discovery_leads_back_here() {
     let (status, error) = get("nowhere/v2.0/.well-known/openid-configuration".to_owned()).await;
     assert_eq!((status.as_u16(), &error["error_codes"][0]), (400, &90002.into()));
 }
+
+#[tokio::test]
+async fn a_token_proxy_keeps_the_host_of_the_authority() {
+    // Identity binding connects to another name and sends the authority's in the Host header.
+    let bench = Bench::start().await;
+    let url = format!("https://proxy.ests.aks/{DEFAULT_TENANT}/oauth2/v2.0/token");
+    let request =
+        bench.client.post(url).version(http::Version::HTTP_11).header("host", "login.microsoftonline.com");
+    let http1 = request.form(&with_secret(APP, "s3cret", SCOPE)).build().expect("a request");
+    let client = crate::builder(&bench.emulator).http1_only().build().expect("a client");
+    assert_eq!(client.execute(http1).await.expect("an answer").status(), StatusCode::OK);
+}

@@ -78,23 +78,31 @@ impl Bench {
     }
 }
 
+const HOSTS: [&str; 7] = [
+    "kv1.vault.azure.net",
+    "kv9.vault.azure.net",
+    "kv1.vault.azure.cn",
+    "kv1.vault.keymount.test",
+    "login.microsoftonline.com",
+    "proxy.ests.aks",
+    "example.com",
+];
+
 /// A client that trusts the emulator, keeps its checks on and finds all Azure hosts there.
 fn client(emulator: &Emulator) -> reqwest::Client {
+    builder(emulator).build().expect("a client")
+}
+
+fn builder(emulator: &Emulator) -> reqwest::ClientBuilder {
     let ca = emulator.ca().der().expect("DER");
     let mut builder = reqwest::Client::builder()
         .tls_certs_only([reqwest::Certificate::from_der(&ca).expect("a certificate")])
         .no_proxy()
         .redirect(reqwest::redirect::Policy::none());
-    for host in [
-        "kv1.vault.azure.net",
-        "kv1.vault.azure.cn",
-        "login.microsoftonline.com",
-        "kv9.vault.azure.net",
-        "example.com",
-    ] {
+    for host in HOSTS {
         builder = builder.resolve(host, emulator.address());
     }
-    builder.build().expect("a client")
+    builder
 }
 
 /// Code and inner code of an error body.
