@@ -8,7 +8,7 @@ use std::fmt;
 pub struct Limits {
     /// Bytes of the whole parameter.
     pub text_bytes: usize,
-    /// Bytes of all array items together, after aliases.
+    /// Bytes of all texts that are taken from it, after aliases.
     pub expanded_bytes: usize,
     /// YAML nodes in all documents together, and steps of decoding them.
     pub nodes: usize,
@@ -20,7 +20,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { text_bytes: 4 << 20, expanded_bytes: 8 << 20, nodes: 200_000, depth: 64, objects: 5_000 }
+        Self { text_bytes: 2 << 20, expanded_bytes: 8 << 20, nodes: 200_000, depth: 64, objects: 5_000 }
     }
 }
 
@@ -90,7 +90,7 @@ impl Budget {
         take(&mut self.steps, 1, Limit::Nodes(self.limits.nodes))
     }
 
-    /// Counts the bytes of an array item.
+    /// Counts the bytes of a text that is copied from the document.
     pub(crate) fn bytes(&mut self, bytes: usize) -> Result<(), Limit> {
         take(&mut self.bytes, bytes, Limit::ExpandedBytes(self.limits.expanded_bytes))
     }

@@ -311,6 +311,31 @@ fn alias_bombs_end_quickly() {
     assert_eq!(parse(&merged).err().map(|error| error.reason()), Some(Reason::LimitExceeded));
 }
 
+/// Inputs near the size limit that would take hours if anything looked at them again and again.
+#[test]
+fn large_inputs_take_time_in_proportion() {
+    let times = |text: &str, count| text.repeat(count);
+    let numbered = |count: usize| (0..count).fold(String::new(), |keys, n| format!("{keys}k{n}: 1, "));
+    for text in [
+        format!("array: [{}]", times("a, ", 90_000)),
+        format!("array: [{}]", times("[],", 90_000)),
+        format!("{{{}}}", times("a: b, ", 40_000)),
+        format!("m: &m {{{}}}\narray: [{}]", numbered(3000), times("*m, ", 50_000)),
+        format!("m: &m {}\narray: [{}]", times("x", 100_000), times("*m, ", 50_000)),
+        format!("m: &m {}\nx: {{{}}}", times("x", 100_000), times("*m : 1, ", 50_000)),
+        format!("array:\n{}", times("  - |\n    a\n", 60_000)),
+        format!("array: |\n{}", times("\n", 1_000_000)),
+        format!("array: \"{}", times("\\n", 500_000)),
+        times("- ", 500_000),
+        times("? ", 500_000),
+        times("&a ", 300_000),
+        times("!!str ", 150_000),
+        times("#\n", 500_000),
+    ] {
+        let _ = parse(&text);
+    }
+}
+
 proptest! {
     #[test]
     fn never_panics_and_keeps_its_bounds(text in "[ \\n\\t:\\-\\[\\]{},\"'#|>&*!?%@\\\\a-c0-9~é<]{0,80}") {

@@ -12,6 +12,9 @@ use crate::go_text::quote;
 use crate::limits::Budget;
 use crate::position::Position;
 
+/// Errors that one answer names at most: it has to fit into a gRPC status.
+const MAX_ERRORS: usize = 20;
+
 /// Something with named fields that a mapping fills.
 pub(crate) trait Record {
     /// Its name in error texts.
@@ -105,7 +108,7 @@ impl<'a> Decoder<'a> {
     }
 
     fn mapping<R: Record>(&mut self, pairs: &[(NodeId, NodeId)], record: &mut R) -> Result<(), Failure> {
-        if self.has_duplicates(pairs) {
+        if self.has_duplicates(pairs)? {
             return Ok(());
         }
         let mut merged = self.merged.take();
@@ -140,24 +143,31 @@ impl<'a> Decoder<'a> {
     }
 
     /// Yaml.v3 compares keys as written: the kind of node and its text.
-    fn has_duplicates(&mut self, pairs: &[(NodeId, NodeId)]) -> bool {
+    fn has_duplicates(&mut self, pairs: &[(NodeId, NodeId)]) -> Result<bool, Failure> {
         let document = self.document;
-        let mut seen: HashMap<(u8, &str), Vec<Position>> = HashMap::new();
-        let mut found = Vec::new();
-        for (index, &(key, _)) in pairs.iter().enumerate() {
+        let mut places: HashMap<_, Vec<Position>> = HashMap::new();
+        for &(key, _) in pairs {
             let node = document.node(key);
-            let identity = identity(node);
-            let earlier = seen.entry(identity).or_default();
-            found.extend(earlier.iter().map(|first| (first.offset, index, node.at, identity.1, first.line)));
-            earlier.push(node.at);
+            self.budget.step().map_err(|limit| Failure::limit(limit, node.at))?;
+            places.entry(identity(node)).or_default().push(node.at);
+        }
+        if places.len() == pairs.len() {
+            return Ok(false);
         }
         // Go reports by the first of two equal keys, then by the second.
-        found.sort_by_key(|&(first, second, ..)| (first, second));
-        let duplicates = !found.is_empty();
-        for (_, _, at, key, first) in found {
-            self.error(at, format!("mapping key {} already defined at line {first}", quote(key)));
+        for &(key, _) in pairs {
+            let node = document.node(key);
+            let (_, text) = identity(node);
+            let later = places.get(&identity(node)).map_or(&[][..], Vec::as_slice).iter();
+            for at in later.filter(|at| at.offset > node.at.offset).take(MAX_ERRORS) {
+                let (key, line) = (quote(text), node.at.line);
+                self.error(*at, format!("mapping key {key} already defined at line {line}"));
+            }
+            if self.errors.len() == MAX_ERRORS {
+                break;
+            }
         }
-        duplicates
+        Ok(true)
     }
 
     fn merge<R: Record>(
@@ -215,16 +225,13 @@ impl<'a> Decoder<'a> {
                 for &item in items {
                     let mut text = Text::default();
                     if this.value(item, Field::Text(&mut text))? {
-                        this.budget
-                            .bytes(text.value.len())
-                            .map_err(|limit| Failure::limit(limit, node.at))?;
                         list.push(text);
                     }
                 }
                 Ok(true)
             }
             Kind::Mapping(pairs) => {
-                if !this.has_duplicates(pairs) {
+                if !this.has_duplicates(pairs)? {
                     this.mismatch(node, field.type_name());
                 }
                 Ok(false)
@@ -241,6 +248,7 @@ impl<'a> Decoder<'a> {
         field: Field<'_>,
     ) -> Result<bool, Failure> {
         let resolved = self.resolve(node, text)?;
+        self.budget.bytes(text.len()).map_err(|limit| Failure::limit(limit, node.at))?;
         if resolved == Resolved::Null {
             return Ok(match field {
                 Field::List(list) => {
@@ -287,7 +295,9 @@ impl<'a> Decoder<'a> {
     }
 
     fn error(&mut self, at: Position, text: String) {
-        self.errors.push((at, format!("line {}: {text}", at.line)));
+        if self.errors.len() < MAX_ERRORS {
+            self.errors.push((at, format!("line {}: {text}", at.line)));
+        }
     }
 }
 

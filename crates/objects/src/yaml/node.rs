@@ -195,13 +195,17 @@ impl<'a> Builder<'a> {
 
     /// Go takes no tab before the first node of a line, nor at the start of a block scalar.
     fn refuse_tab(&self, node: &Node) -> Result<(), Failure> {
+        if self.open.last().is_some_and(|open| open.flow) {
+            return Ok(());
+        }
         let (before, after) = self.text.split_at_checked(node.at.offset).unwrap_or_default();
-        let indentation = before.rsplit('\n').next().unwrap_or_default();
-        let in_flow = self.open.last().is_some_and(|open| open.flow);
-        if !in_flow
-            && indentation.contains('\t')
-            && indentation.bytes().all(|byte| matches!(byte, b' ' | b'\t' | b'-' | b'?'))
-        {
+        let indentation = before.bytes().rev().take_while(|byte| matches!(byte, b' ' | b'\t' | b'-' | b'?'));
+        let (mut tab, mut length) = (false, 0);
+        for byte in indentation {
+            tab |= byte == b'\t';
+            length += 1;
+        }
+        if tab && matches!(before.as_bytes().iter().rev().nth(length), None | Some(b'\n' | b'\r')) {
             return Err(syntax::tab(node.at, "found character that cannot start any token"));
         }
         match &node.kind {
