@@ -216,6 +216,11 @@ fn errno_hint(errno: Errno) -> Option<&'static str> {
 }
 
 impl StepError {
+    /// `action` completes "failed to …".
+    pub(crate) fn new(action: impl Into<String>, source: io::Error) -> Self {
+        Self { action: action.into(), exhausted: None, source }
+    }
+
     /// Adds what ran out if the volume is full; to be called before anything is cleaned up.
     pub(crate) fn with_room_of(mut self, root: &Dir) -> Self {
         if self.exhausted.is_none()
@@ -242,12 +247,12 @@ impl StepError {
 
 /// Says what was being done when a system call failed.
 pub(crate) trait During<T> {
-    /// `action` completes "failed to …".
+    /// The action as for [`StepError::new`].
     fn during(self, action: impl FnOnce() -> String) -> Result<T, StepError>;
 }
 
 impl<T, E: Into<io::Error>> During<T> for Result<T, E> {
     fn during(self, action: impl FnOnce() -> String) -> Result<T, StepError> {
-        self.map_err(|error| StepError { action: action(), exhausted: None, source: error.into() })
+        self.map_err(|error| StepError::new(action(), error.into()))
     }
 }

@@ -15,6 +15,7 @@ use crate::layout::is_hidden;
 
 /// Why reading stopped.
 pub(crate) enum ReadError {
+    Incomplete,
     Step(StepError),
     TooManyFiles,
     TooManyBytes,

@@ -40,6 +40,12 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    pub(crate) fn most_files(&self) -> u64 {
+        u64::try_from(self.max_files).unwrap_or(u64::MAX)
+    }
+}
+
 /// A file of a checked generation.
 pub(crate) struct File {
     /// 0 to 0o777.

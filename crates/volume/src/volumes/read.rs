@@ -1,49 +1,78 @@
 //! What a mounted volume holds.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::Path;
 
 use keymount_sensitive::SecretBytes;
 
-use crate::error::{During, VolumeError};
+use crate::dir::Dir;
+use crate::error::{During, StepError, VolumeError};
 use crate::files::{ReadError, Reader};
-use crate::layout::Content;
+use crate::layout::{self, Content};
 use crate::record::{self, Recorded};
+use crate::target::Target;
 use crate::volumes::Volumes;
 
+/// How often a read is begun because the files were replaced under it. Volumes are replaced minutes apart.
+const ATTEMPTS: usize = 10;
+
 impl Volumes {
-    /// The files of a complete volume by their path below its root: regular files only, links and special files that
-    /// a provider may have made are not followed.
+    /// The files of a complete volume by their path below its root. Of what a provider may have made itself regular
+    /// files count, and links at the top that lead to something in the volume; nothing else is opened.
+    ///
+    /// All files are of one generation, also while the volume is being replaced.
     ///
     /// # Errors
     /// [`VolumeError::NotMounted`] also for a volume without complete files, [`VolumeError::ReadLimit`],
     /// [`VolumeError::Read`].
     pub fn read_files(&self, target: &Path) -> Result<BTreeMap<String, SecretBytes>, VolumeError> {
-        let (target, root, content) = self.open_volume(target)?;
-        let limits = &self.options.read_limits;
-        let most_files = u64::try_from(limits.max_files).unwrap_or(u64::MAX);
-        let reader = Reader::new(limits.max_bytes, most_files);
-        let read = match content {
-            Content::Incomplete => return Err(VolumeError::NotMounted(target.path)),
-            Content::ProviderWritten { .. } => reader.provider_written(&root),
-            Content::Committed { generation } => root
-                .dir(generation)
-                .during(|| "open the current generation".into())
-                .map_err(ReadError::from)
-                .and_then(|generation| reader.generation(&generation)),
-        };
-        read.map_err(|error| {
-            let target = target.path;
-            match error {
-                ReadError::Step(source) => VolumeError::Read { target, source },
-                ReadError::TooManyFiles => {
-                    VolumeError::ReadLimit { target, limit: most_files, unit: "files" }
-                }
-                ReadError::TooManyBytes => {
-                    VolumeError::ReadLimit { target, limit: limits.max_bytes, unit: "bytes" }
-                }
+        let (target, root, mut content) = self.open_volume(target)?;
+        for _ in 0..ATTEMPTS {
+            let read = self.read_content(&root, &content);
+            match layout::content(&root) {
+                // What was read may lack files that were being removed.
+                Ok(now) if now != content => content = now,
+                _ => return read.map_err(|error| self.read_error(target, error)),
             }
-        })
+        }
+        let error = StepError::new(
+            "read files of one generation",
+            io::Error::other("they are replaced without pause"),
+        );
+        Err(VolumeError::Read { target: target.path, source: error })
+    }
+
+    fn read_error(&self, target: Target, error: ReadError) -> VolumeError {
+        let limits = &self.options.read_limits;
+        let target = target.path;
+        match error {
+            ReadError::Incomplete => VolumeError::NotMounted(target),
+            ReadError::Step(source) => VolumeError::Read { target, source },
+            ReadError::TooManyFiles => {
+                VolumeError::ReadLimit { target, limit: limits.most_files(), unit: "files" }
+            }
+            ReadError::TooManyBytes => {
+                VolumeError::ReadLimit { target, limit: limits.max_bytes, unit: "bytes" }
+            }
+        }
+    }
+
+    fn read_content(
+        &self,
+        root: &Dir,
+        content: &Content,
+    ) -> Result<BTreeMap<String, SecretBytes>, ReadError> {
+        let limits = &self.options.read_limits;
+        let reader = Reader::new(limits.max_bytes, limits.most_files());
+        match content {
+            Content::Incomplete => Err(ReadError::Incomplete),
+            Content::ProviderWritten { .. } => reader.provider_written(root),
+            Content::Committed { generation } => {
+                let generation = root.dir(generation).during(|| "open the current generation".into())?;
+                reader.generation(&generation)
+            }
+        }
     }
 
     /// What was recorded with the files that the volume shows. `None` if there is no complete volume, or no record.

@@ -2,7 +2,7 @@
 
 use super::*;
 
-const GENERATIONS: u64 = 5000;
+const GENERATIONS: u64 = 2000;
 
 /// What one reader saw.
 #[derive(Debug, Default)]
@@ -47,14 +47,27 @@ fn i2_readers_see_whole_generations() {
                     Err(error) => panic!("{error}"),
                 })
             });
+            // The driver itself, for Secret sync.
+            let driver = scope.spawn(|| {
+                look(&done, || {
+                    let files = node.volumes.read_files(&target).ok()?;
+                    let number = String::from_utf8(files["first"].expose().clone()).expect("text");
+                    let number = number.parse().expect("a number");
+                    assert_eq!(files.len(), numbered(number).file_count());
+                    assert_eq!(files["first"].expose(), files["nested/third"].expose());
+                    Some(number)
+                })
+            });
             let ending = Ending(&done);
             for number in 1..=GENERATIONS {
                 assert_eq!(node.replace(&target, number).expect("replaces"), Replaced::Written);
             }
             drop(ending);
-            let [whole, single] = [whole, single].map(|reader| reader.join().expect("reads"));
-            println!("of {GENERATIONS} generations, whole: {whole:?}, single: {single:?}");
-            assert!(whole.changes > 0 && single.changes > 0);
+            let [whole, single, driver] = [whole, single, driver].map(|reader| reader.join().expect("reads"));
+            println!(
+                "of {GENERATIONS} generations, whole: {whole:?}, single: {single:?}, driver: {driver:?}"
+            );
+            assert!(whole.changes > 0 && single.changes > 0 && driver.changes > 0);
         });
         assert_eq!(number_of(&target), Some(GENERATIONS));
     });
