@@ -12,9 +12,10 @@ use crate::state::Found;
 use crate::volumes::{Volumes, undo};
 
 impl Volumes {
-    /// Makes the target an empty volume that a provider can write to, [`TargetState::Uncommitted`] until
-    /// [`commit_provider_written`](Self::commit_provider_written). A volume that is complete already is left as it is;
-    /// what a killed attempt left in an incomplete one is removed.
+    /// Makes the target an empty volume that a provider can write to. It is
+    /// [`TargetState::Uncommitted`](crate::TargetState::Uncommitted) until
+    /// [`commit_provider_written`](Self::commit_provider_written) or [`publish`](Self::publish). A volume that is
+    /// complete already is left as it is; what a killed attempt left in an incomplete one is removed.
     ///
     /// # Errors
     /// As for [`publish`](Self::publish).
