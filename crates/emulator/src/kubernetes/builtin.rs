@@ -87,7 +87,8 @@ pub(crate) fn registry() -> Registry {
     add::<ClusterRoleBinding>(r, &cluster("clusterrolebindings", ""));
     add::<Role>(r, &namespaced("roles", ""));
     add::<RoleBinding>(r, &namespaced("rolebindings", ""));
-    let definitions = Row { generation: true, status: true, ..cluster("customresourcedefinitions", "crd crds") };
+    let definitions =
+        Row { generation: true, status: true, ..cluster("customresourcedefinitions", "crd crds") };
     add::<CustomResourceDefinition>(r, &definitions);
     add::<SelfSubjectAccessReview>(r, &cluster("selfsubjectaccessreviews", ""));
     registry

@@ -43,11 +43,6 @@ pub(crate) fn uid(object: &Value) -> &str {
     meta_text(object, "uid")
 }
 
-/// `metadata.resourceVersion` as a number; 0 when it is missing or no number.
-pub(crate) fn revision(object: &Value) -> u64 {
-    meta_text(object, "resourceVersion").parse().unwrap_or_default()
-}
-
 /// Sets a field of `metadata`; `Null` removes it.
 pub(crate) fn set_meta(object: &mut Value, field: &str, value: Value) {
     let meta = meta_mut(object);
@@ -119,7 +114,8 @@ mod tests {
 
     #[test]
     fn normalizes_what_a_typed_server_would_not_keep() {
-        let mut object = json!({"metadata": {"labels": {}, "finalizers": [], "name": "a", "uid": null}, "x": {"y": null}});
+        let mut object =
+            json!({"metadata": {"labels": {}, "finalizers": [], "name": "a", "uid": null}, "x": {"y": null}});
         normalize(&mut object);
         assert_eq!(object, json!({"metadata": {"name": "a"}, "x": {}}));
         assert_eq!(text(&object, &["metadata", "name"]), "a");

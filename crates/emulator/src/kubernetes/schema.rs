@@ -79,7 +79,9 @@ impl<'a> Node<'a> {
     /// Are unknown fields kept here?
     fn preserves(self) -> bool {
         self.flag("x-kubernetes-preserve-unknown-fields")
-            || self.field("additionalProperties").is_some_and(|schema| schema != &Value::Bool(false) && !schema.is_object())
+            || self
+                .field("additionalProperties")
+                .is_some_and(|schema| schema != &Value::Bool(false) && !schema.is_object())
     }
 }
 

@@ -1,5 +1,7 @@
 //! Failures, worded as the API machinery words them (`metav1.Status`).
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 use super::resource::ResourceType;
@@ -24,7 +26,8 @@ pub(crate) struct Cause {
 impl Cause {
     /// `Required value: …`
     pub(crate) fn required(field: impl Into<String>, detail: &str) -> Self {
-        let message = if detail.is_empty() { "Required value".to_owned() } else { format!("Required value: {detail}") };
+        let message =
+            if detail.is_empty() { "Required value".to_owned() } else { format!("Required value: {detail}") };
         Self { reason: "FieldValueRequired", message, field: field.into() }
     }
 
@@ -34,15 +37,24 @@ impl Cause {
         Self { reason: "FieldValueInvalid", message, field: field.into() }
     }
 
+    /// `Invalid value: …` with a value that JSON does not know.
+    pub(crate) fn invalid_number(field: impl Into<String>, value: &str, detail: &str) -> Self {
+        Self {
+            reason: "FieldValueInvalid",
+            message: format!("Invalid value: {value}: {detail}"),
+            field: field.into(),
+        }
+    }
+
     /// `Invalid value: …` where the schema of a custom resource asks for another type.
     pub(crate) fn wrong_type(field: impl Into<String>, value: &str, detail: &str) -> Self {
         let message = format!("Invalid value: \"{value}\": {detail}");
         Self { reason: "FieldValueTypeInvalid", message, field: field.into() }
     }
 
-    /// `Unsupported value: …`
-    pub(crate) fn unsupported(field: impl Into<String>, value: &Value, supported: &[String]) -> Self {
-        let message = format!("Unsupported value: {value}: supported values: {}", supported.join(", "));
+    /// `Unsupported value: …`; values as they are to be shown.
+    pub(crate) fn unsupported(field: impl Into<String>, value: &str, supported: &str) -> Self {
+        let message = format!("Unsupported value: {value}: supported values: {supported}");
         Self { reason: "FieldValueNotSupported", message, field: field.into() }
     }
 
@@ -109,7 +121,8 @@ impl Failure {
 
     /// The object has been changed since it was read.
     pub(crate) fn modified(resource: &ResourceType, name: &str) -> Self {
-        let why = "the object has been modified; please apply your changes to the latest version and try again";
+        let why =
+            "the object has been modified; please apply your changes to the latest version and try again";
         Self::conflict(resource, name, why)
     }
 
@@ -126,17 +139,22 @@ impl Failure {
         Self::new(409, "Conflict", message).with(details(name, &resource.group, &resource.kind))
     }
 
+    /// A token is to be bound to an object that has another uid.
+    pub(crate) fn bound_uid(kind: &str, name: &str, uid: &str) -> Self {
+        let message = format!(
+            "Operation cannot be fulfilled on {kind} \"{name}\": the UID in the bound object reference ({uid}) does not match the UID in record. The object might have been deleted and then recreated"
+        );
+        Self::new(409, "Conflict", message).with(details(name, "", kind))
+    }
+
     /// Server-side apply would take fields from other managers: `(manager description, field)` each.
     pub(crate) fn apply_conflict(conflicts: &[(String, String)]) -> Self {
-        let mut by_manager: Vec<(&str, Vec<&str>)> = Vec::new();
+        let mut by_manager: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for (manager, field) in conflicts {
-            match by_manager.iter_mut().find(|(known, _)| known == manager) {
-                Some((_, fields)) => fields.push(field),
-                None => by_manager.push((manager, vec![field])),
-            }
+            by_manager.entry(manager).or_default().push(field);
         }
-        let text = match (&by_manager[..], conflicts) {
-            ([(manager, _)], [(_, field)]) => format!("conflict with {manager}: {field}"),
+        let text = match conflicts {
+            [(manager, field)] => format!("conflict with {manager}: {field}"),
             _ => by_manager
                 .iter()
                 .map(|(manager, fields)| {
@@ -176,8 +194,11 @@ impl Failure {
     /// Admission or authorization refuses; an empty name is a request for the collection.
     pub(crate) fn forbidden(resource: &ResourceType, name: &str, why: &str) -> Self {
         let what = resource.qualified();
-        let message =
-            if name.is_empty() { format!("{what} is forbidden: {why}") } else { format!("{what} \"{name}\" is forbidden: {why}") };
+        let message = if name.is_empty() {
+            format!("{what} is forbidden: {why}")
+        } else {
+            format!("{what} \"{name}\" is forbidden: {why}")
+        };
         Self::new(403, "Forbidden", message).with(details(name, &resource.group, &resource.plural))
     }
 
@@ -189,11 +210,13 @@ impl Failure {
 
     /// Content can no longer be created in the namespace.
     pub(crate) fn namespace_terminating(resource: &ResourceType, name: &str, namespace: &str) -> Self {
-        let why = format!("unable to create new content in namespace {namespace} because it is being terminated");
+        let why =
+            format!("unable to create new content in namespace {namespace} because it is being terminated");
         let mut failure = Self::forbidden(resource, name, &why);
         if let Some(Value::Object(details)) = &mut failure.details {
             let message = format!("namespace {namespace} is being terminated");
-            let cause = json!({"reason": "NamespaceTerminating", "message": message, "field": "metadata.namespace"});
+            let cause =
+                json!({"reason": "NamespaceTerminating", "message": message, "field": "metadata.namespace"});
             details.insert("causes".to_owned(), json!([cause]));
         }
         failure
@@ -217,8 +240,16 @@ impl Failure {
 
     /// A body of a media type that the operation does not take.
     pub(crate) fn unsupported_media_type(accepted: &str) -> Self {
-        let message = format!("the body of the request was in an unknown format - accepted media types include: {accepted}");
+        let message = format!(
+            "the body of the request was in an unknown format - accepted media types include: {accepted}"
+        );
         Self::new(415, "UnsupportedMediaType", message)
+    }
+
+    /// A JSON patch that does not fit the object, or whose test failed.
+    pub(crate) fn rejected_patch() -> Self {
+        Self::new(422, "Invalid", "the server rejected our request due to an error in our request")
+            .with(Map::new())
     }
 
     /// A revision that is no longer known.
@@ -237,18 +268,20 @@ impl Failure {
     }
 
     /// An outage that was asked for.
-    pub(crate) fn injected(code: u16) -> Self {
-        let (reason, message) = match code {
-            401 => return Self::unauthorized(),
-            403 => ("Forbidden", "forbidden: refused by the test double"),
-            409 => ("Conflict", "Operation cannot be fulfilled: refused by the test double"),
+    pub(crate) fn injected(code: u16, message: Option<&str>) -> Self {
+        let (reason, usual) = match code {
+            401 => ("Unauthorized", "Unauthorized"),
+            403 => ("Forbidden", "forbidden"),
+            404 => ("NotFound", "the server could not find the requested resource"),
+            409 => ("Conflict", "the server reported a conflict"),
+            410 => ("Expired", "too old resource version"),
             429 => ("TooManyRequests", "too many requests, please try again later"),
-            500 => ("InternalError", "Internal error occurred: refused by the test double"),
+            500 => ("InternalError", "Internal error occurred"),
             503 => ("ServiceUnavailable", "the server is currently unable to handle the request"),
             504 => ("Timeout", "request did not complete within requested timeout"),
-            _ => ("", "refused by the test double"),
+            _ => ("", "refused"),
         };
-        Self::new(code, reason, message)
+        Self::new(code, reason, message.unwrap_or(usual))
     }
 
     /// The `metav1.Status` of the failure.

@@ -76,7 +76,9 @@ impl Store {
 
     /// Every object with its resource.
     pub(crate) fn everything(&self) -> impl Iterator<Item = (&ResourceKey, &Key, &Arc<Value>)> {
-        self.objects.iter().flat_map(|(resource, objects)| objects.iter().map(move |(key, object)| (resource, key, object)))
+        self.objects
+            .iter()
+            .flat_map(|(resource, objects)| objects.iter().map(move |(key, object)| (resource, key, object)))
     }
 
     /// Writes an object, which gets the next revision.
@@ -102,7 +104,13 @@ impl Store {
         Some(last)
     }
 
-    fn record(&mut self, resource: ResourceKey, key: Key, before: Option<Arc<Value>>, after: Option<Arc<Value>>) {
+    fn record(
+        &mut self,
+        resource: ResourceKey,
+        key: Key,
+        before: Option<Arc<Value>>,
+        after: Option<Arc<Value>>,
+    ) {
         self.changes.push_back(Change { revision: self.revision, resource, key, before, after });
         while self.changes.len() > self.window {
             self.compacted = self.changes.pop_front().map_or(self.compacted, |change| change.revision);

@@ -27,7 +27,11 @@ impl Entry {
     fn read(value: &Value) -> Self {
         let text = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         Self {
-            manager: Manager { name: text("manager"), api_version: text("apiVersion"), subresource: text("subresource") },
+            manager: Manager {
+                name: text("manager"),
+                api_version: text("apiVersion"),
+                subresource: text("subresource"),
+            },
             applies: text("operation") == "Apply",
             time: text("time"),
             fields: FieldSet::from_json(value.get("fieldsV1").unwrap_or(&Value::Null)),
@@ -104,16 +108,27 @@ impl Ownership {
             ))
         });
         let entries: Vec<Value> = self.0.iter().map(Entry::write).collect();
-        object::set_meta(object, "managedFields", if entries.is_empty() { Value::Null } else { entries.into() });
+        object::set_meta(
+            object,
+            "managedFields",
+            if entries.is_empty() { Value::Null } else { entries.into() },
+        );
     }
 }
 
 /// Paths that nobody owns.
 fn ownable(set: FieldSet) -> FieldSet {
     let mut set = set.without(&[&["f:apiVersion"], &["f:kind"]]);
-    for field in
-        ["name", "namespace", "creationTimestamp", "selfLink", "uid", "generation", "managedFields", "resourceVersion"]
-    {
+    for field in [
+        "name",
+        "namespace",
+        "creationTimestamp",
+        "selfLink",
+        "uid",
+        "generation",
+        "managedFields",
+        "resourceVersion",
+    ] {
         set = set.without(&[&["f:metadata", &format!("f:{field}")]]);
     }
     if let Some(metadata) = set.children.get_mut("f:metadata") {
@@ -128,10 +143,18 @@ fn ownable(set: FieldSet) -> FieldSet {
 
 /// Records a POST, PUT or patch: what changed belongs to `manager`, and to nobody else any more.
 /// `old` is `None` for a new object.
-pub(crate) fn track_update(types: Types<'_>, old: Option<&Value>, new: &mut Value, manager: &Manager, time: &str) {
+pub(crate) fn track_update(
+    types: Types<'_>,
+    old: Option<&Value>,
+    new: &mut Value,
+    manager: &Manager,
+    time: &str,
+) {
     // An explicitly empty list gives up all ownership that was recorded.
     let reset = new.get("metadata").and_then(|meta| meta.get("managedFields")).is_some_and(|fields| {
-        fields.as_array().is_some_and(|entries| entries.iter().all(|entry| entry.as_object().is_some_and(serde_json::Map::is_empty)))
+        fields.as_array().is_some_and(|entries| {
+            entries.iter().all(|entry| entry.as_object().is_some_and(serde_json::Map::is_empty))
+        })
     });
     object::set_meta(new, "managedFields", Value::Null);
     if reset && old.is_some() {

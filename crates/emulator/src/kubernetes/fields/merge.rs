@@ -1,7 +1,7 @@
 //! Merging an applied configuration into an object, comparing two objects, and removing what
 //! nobody owns any more.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::set::{FieldSet, elements};
 use super::types::{ListKind, Types};
@@ -22,81 +22,59 @@ pub(crate) fn compare(types: Types<'_>, old: &Value, new: &Value) -> Comparison 
     comparison
 }
 
-fn walk(types: Types<'_>, old: Option<&Value>, new: Option<&Value>, changed: &mut FieldSet, removed: &mut FieldSet) {
-    let mut steps: Vec<(String, Types<'_>, Option<&Value>, Option<&Value>)> = Vec::new();
-    let side = old.or(new);
-    let granular = match (old, new) {
-        (Some(Value::Object(_)), Some(Value::Object(_))) | (Some(Value::Object(_)), None) | (None, Some(Value::Object(_))) => {
-            !types.is_atomic_map()
-        }
-        (Some(Value::Array(items)), None) | (None, Some(Value::Array(items))) => types.list(items) != ListKind::Atomic,
-        (Some(Value::Array(a)), Some(Value::Array(b))) => {
-            types.list(a) != ListKind::Atomic && types.list(b) != ListKind::Atomic
-        }
-        _ => false,
+/// A place below another one: path element, where it is, and both sides of it.
+type Step<'a> = (String, Types<'a>, Option<&'a Value>, Option<&'a Value>);
+
+/// The places below two values that are compared one by one; `None` when they are compared as a whole.
+fn steps<'a>(types: Types<'a>, old: Option<&'a Value>, new: Option<&'a Value>) -> Option<Vec<Step<'a>>> {
+    let sides: Vec<&Value> = old.into_iter().chain(new).collect();
+    if sides.iter().all(|side| side.is_object()) && !types.is_atomic_map() {
+        let members = |side: Option<&'a Value>| side.and_then(Value::as_object).into_iter().flatten();
+        let both = members(old).map(|(name, value)| (name, Some(value), new.and_then(|new| new.get(name))));
+        let added = members(new).filter(|(name, _)| old.is_none_or(|old| old.get(name.as_str()).is_none()));
+        let all = both.chain(added.map(|(name, value)| (name, None, Some(value))));
+        return Some(all.map(|(name, a, b)| (format!("f:{name}"), types.field(name), a, b)).collect());
+    }
+    let list = |side: &&Value| side.as_array().is_some_and(|items| types.list(items) != ListKind::Atomic);
+    if !sides.iter().all(list) {
+        return None;
+    }
+    let items = |side: Option<&'a Value>| {
+        side.and_then(Value::as_array).map(|items| elements(types, items)).unwrap_or_default()
     };
-    if granular && let Some(Value::Object(_)) = side {
-        let empty = Map::new();
-        let (a, b) = (old.and_then(Value::as_object).unwrap_or(&empty), new.and_then(Value::as_object).unwrap_or(&empty));
-        steps.extend(a.iter().map(|(name, value)| (format!("f:{name}"), types.field(name), Some(value), b.get(name))));
-        let only_new = b.iter().filter(|(name, _)| !a.contains_key(*name));
-        steps.extend(only_new.map(|(name, value)| (format!("f:{name}"), types.field(name), None, Some(value))));
-    } else if granular {
-        let list = |side: Option<&Value>| side.and_then(Value::as_array).cloned().unwrap_or_default();
-        let (a, b) = (list(old), list(new));
-        return walk_lists(types, old.is_none(), new.is_none(), (&a, &b), changed, removed);
-    }
-    if steps.is_empty() {
-        match (old, new) {
-            (Some(old), Some(new)) if old != new => changed.member = true,
-            (Some(_), None) => removed.member = true,
-            (None, Some(_)) => changed.member = true,
-            _ => {}
-        }
-        return;
-    }
-    changed.member |= old.is_none();
-    removed.member |= new.is_none();
-    for (element, types, old, new) in steps {
-        step(types, &element, old, new, changed, removed);
-    }
+    let (a, b) = (items(old), items(new));
+    let find = |items: &[(String, &'a Value)], element: &str| {
+        items.iter().find(|(other, _)| other == element).map(|(_, value)| *value)
+    };
+    let mut steps: Vec<Step<'a>> = a
+        .iter()
+        .map(|(element, value)| (element.clone(), types.item(), Some(*value), find(&b, element)))
+        .collect();
+    let added = b.iter().filter(|(element, _)| find(&a, element).is_none());
+    steps.extend(added.map(|(element, value)| (element.clone(), types.item(), None, Some(*value))));
+    Some(steps)
 }
 
-fn walk_lists(
+fn walk(
     types: Types<'_>,
-    no_old: bool,
-    no_new: bool,
-    (a, b): (&[Value], &[Value]),
-    changed: &mut FieldSet,
-    removed: &mut FieldSet,
-) {
-    changed.member |= no_old;
-    removed.member |= no_new;
-    let (a, b) = (elements(types, a), elements(types, b));
-    for (element, value) in &a {
-        let new = b.iter().find(|(other, _)| other == element).map(|(_, value)| *value);
-        step(types.item(), element, Some(value), new, changed, removed);
-    }
-    for (element, value) in b.iter().filter(|(element, _)| a.iter().all(|(other, _)| other != element)) {
-        step(types.item(), element, None, Some(value), changed, removed);
-    }
-}
-
-fn step(
-    types: Types<'_>,
-    element: &str,
     old: Option<&Value>,
     new: Option<&Value>,
     changed: &mut FieldSet,
     removed: &mut FieldSet,
 ) {
-    let (mut inner_changed, mut inner_removed) = (FieldSet::default(), FieldSet::default());
-    walk(types, old, new, &mut inner_changed, &mut inner_removed);
-    if !inner_changed.is_empty() {
-        changed.children.insert(element.to_owned(), inner_changed);
+    let steps = steps(types, old, new).unwrap_or_default();
+    if steps.is_empty() {
+        changed.member |= new.is_some() && old != new;
+        removed.member |= new.is_none();
+        return;
     }
-    if !inner_removed.is_empty() {
-        removed.children.insert(element.to_owned(), inner_removed);
+    changed.member |= old.is_none();
+    removed.member |= new.is_none();
+    for (element, types, old, new) in steps {
+        let (mut inner_changed, mut inner_removed) = (FieldSet::default(), FieldSet::default());
+        walk(types, old, new, &mut inner_changed, &mut inner_removed);
+        changed.put(&element, inner_changed);
+        removed.put(&element, inner_removed);
     }
 }
 
@@ -128,7 +106,12 @@ pub(crate) fn merge(types: Types<'_>, live: &mut Value, applied: &Value) {
 }
 
 /// Removes the paths of `orphans` from an object, except what `owned` still holds.
-pub(crate) fn remove_orphans(types: Types<'_>, value: &mut Value, orphans: &FieldSet, owned: Option<&FieldSet>) {
+pub(crate) fn remove_orphans(
+    types: Types<'_>,
+    value: &mut Value,
+    orphans: &FieldSet,
+    owned: Option<&FieldSet>,
+) {
     let still = |element: &str| owned.and_then(|owned| owned.children.get(element));
     match value {
         Value::Object(map) => {
@@ -182,14 +165,22 @@ mod tests {
     #[test]
     fn owners_merge_by_uid() {
         let mut live = json!({"metadata": {"ownerReferences": [{"uid": "1", "name": "a"}]}});
-        merge(BUILTIN, &mut live, &json!({"metadata": {"ownerReferences": [{"uid": "2"}, {"uid": "1", "name": "b"}]}}));
+        merge(
+            BUILTIN,
+            &mut live,
+            &json!({"metadata": {"ownerReferences": [{"uid": "2"}, {"uid": "1", "name": "b"}]}}),
+        );
         assert_eq!(live, json!({"metadata": {"ownerReferences": [{"uid": "1", "name": "b"}, {"uid": "2"}]}}));
     }
 
     #[test]
     fn comparison_names_new_containers_too() {
-        let comparison = compare(BUILTIN, &json!({"data": {"a": "1", "b": "2"}}), &json!({"data": {"a": "3"}, "x": {"y": 1}}));
-        assert_eq!(comparison.changed.paths(), [".data.a", ".x", ".x.y"]);
+        let comparison = compare(
+            BUILTIN,
+            &json!({"data": {"a": "1", "b": "2"}}),
+            &json!({"data": {"a": "3"}, "x": {"y": 1}}),
+        );
+        assert_eq!(comparison.changed.paths(), [".x", ".data.a", ".x.y"]);
         assert_eq!(comparison.removed.paths(), [".data.b"]);
     }
 
@@ -197,12 +188,8 @@ mod tests {
     fn removes_only_what_nobody_owns() {
         let applied = FieldSet::of(BUILTIN, &json!({"metadata": {"labels": {"a": "1"}}, "data": {"k": "v"}}));
         let others = FieldSet::of(BUILTIN, &json!({"data": {"k": "v"}}));
-        let mut object = json!({"metadata": {"labels": {"a": "1"}}, "data": {"k": "v"}});
+        let mut object = json!({"metadata": {"name": "n", "labels": {"a": "1"}}, "data": {"k": "v"}});
         remove_orphans(BUILTIN, &mut object, &applied.difference(&others), Some(&others));
-        assert_eq!(object, json!({"metadata": {}, "data": {"k": "v"}}).as_object().map(|map| {
-            let mut map = map.clone();
-            map.remove("metadata");
-            Value::Object(map)
-        }).expect("an object"));
+        assert_eq!(object, json!({"metadata": {"name": "n"}, "data": {"k": "v"}}));
     }
 }

@@ -48,7 +48,8 @@ impl FieldSet {
             }
             Value::Array(items) if !items.is_empty() && types.list(items) != ListKind::Atomic => {
                 for (element, item) in elements(types, items) {
-                    let mut child = if item.is_object() { Self::of(types.item(), item) } else { Self::default() };
+                    let mut child =
+                        if item.is_object() { Self::of(types.item(), item) } else { Self::default() };
                     child.member = true;
                     set.children.insert(element, child);
                 }
@@ -58,17 +59,12 @@ impl FieldSet {
         set
     }
 
-    /// A set with only the path that leads here.
-    pub(crate) fn leaf() -> Self {
-        Self { member: true, children: BTreeMap::new() }
-    }
-
     pub(crate) fn is_empty(&self) -> bool {
         !self.member && self.children.is_empty()
     }
 
-    /// Makes a path known that has neither itself nor children as members, or nothing at all.
-    fn put(&mut self, element: &str, child: Self) {
+    /// Adds a child, unless it is empty.
+    pub(super) fn put(&mut self, element: &str, child: Self) {
         if !child.is_empty() {
             self.children.insert(element.to_owned(), child);
         }
@@ -87,7 +83,8 @@ impl FieldSet {
     pub(crate) fn difference(&self, other: &Self) -> Self {
         let mut set = Self { member: self.member && !other.member, children: BTreeMap::new() };
         for (element, ours) in &self.children {
-            let child = other.children.get(element).map_or_else(|| ours.clone(), |theirs| ours.difference(theirs));
+            let child =
+                other.children.get(element).map_or_else(|| ours.clone(), |theirs| ours.difference(theirs));
             set.put(element, child);
         }
         set
@@ -136,21 +133,27 @@ impl FieldSet {
     }
 
     fn collect(&self, prefix: &str, paths: &mut Vec<String>) {
-        if self.member {
-            paths.push(prefix.to_owned());
+        // Members come before what is below, as conflicts list them.
+        let steps: Vec<(String, &Self)> =
+            self.children.iter().map(|(element, child)| (Self::step(prefix, element), child)).collect();
+        paths.extend(steps.iter().filter(|(_, child)| child.member).map(|(step, _)| step.clone()));
+        for (step, child) in &steps {
+            child.collect(step, paths);
         }
-        for (element, child) in &self.children {
-            let step = match element.split_at(2) {
-                ("f:", name) => format!(".{name}"),
-                ("k:", keys) => {
-                    let keys: Map<String, Value> = serde_json::from_str(keys).unwrap_or_default();
-                    let keys: Vec<String> = keys.iter().map(|(name, value)| format!("{name}={value}")).collect();
-                    format!("[{}]", keys.join(","))
-                }
-                (_, value) => format!("[={value}]"),
-            };
-            child.collect(&format!("{prefix}{step}"), paths);
-        }
+    }
+
+    /// A path element behind a path, as people read it.
+    fn step(prefix: &str, element: &str) -> String {
+        let step = match element.split_at(2) {
+            ("f:", name) => format!(".{name}"),
+            ("k:", keys) => {
+                let keys: Map<String, Value> = serde_json::from_str(keys).unwrap_or_default();
+                let keys: Vec<String> = keys.iter().map(|(name, value)| format!("{name}={value}")).collect();
+                format!("[{}]", keys.join(","))
+            }
+            (_, value) => format!("[={value}]"),
+        };
+        format!("{prefix}{step}")
     }
 
     /// The set as `fieldsV1`.
@@ -189,11 +192,11 @@ mod tests {
     #[test]
     fn reads_and_writes_fields_v1() {
         let expected = json!({
-            "f:metadata": {"f:labels": {"f:a": {}}, "f:ownerReferences": {"k:{\"uid\":\"u\"}": {".": {}, "f:name": {}, "f:uid": {}}}},
+            "f:metadata": {"f:labels": {"f:a": {}}, "f:ownerReferences": {"k:{\"uid\":\"u\"}": {}}},
             "f:data": {"f:k": {}}});
         assert_eq!(secret().to_json(), expected);
         assert_eq!(FieldSet::from_json(&expected), secret());
-        assert!(secret().paths().contains(&".metadata.ownerReferences[uid=\"u\"].name".to_owned()));
+        assert!(secret().paths().contains(&".metadata.ownerReferences[uid=\"u\"]".to_owned()));
     }
 
     #[test]

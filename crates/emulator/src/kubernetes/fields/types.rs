@@ -70,6 +70,8 @@ impl<'a> Types<'a> {
     pub(crate) fn item(self) -> Self {
         match self {
             Types::Schema { node, .. } => Types::Schema { node: node.and_then(Node::items), top: false },
+            // Items of one kind are told apart from those of others by a name of their own.
+            Types::Table("ownerReferences") => Types::Table("ownerReference"),
             Types::Table(_) => Types::Table(""),
         }
     }
@@ -91,7 +93,9 @@ impl<'a> Types<'a> {
                 .map_or(ListKind::Atomic, |(_, keys)| ListKind::Keyed(keys.to_vec())),
         };
         match kind {
-            ListKind::Keyed(keys) if !items.iter().all(|item| item.get(keys[0]).is_some()) => ListKind::Atomic,
+            ListKind::Keyed(keys) if !items.iter().all(|item| item.get(keys[0]).is_some()) => {
+                ListKind::Atomic
+            }
             kind => kind,
         }
     }
@@ -99,10 +103,20 @@ impl<'a> Types<'a> {
     /// Is the map at this place owned and replaced as a whole?
     pub(crate) fn is_atomic_map(self) -> bool {
         match self {
-            Types::Schema { node, .. } => node.is_some_and(|node| node.text("x-kubernetes-map-type") == "atomic"),
+            Types::Schema { node, .. } => {
+                node.is_some_and(|node| node.text("x-kubernetes-map-type") == "atomic")
+            }
             Types::Table(field) => {
-                matches!(field, "selector" | "nodeSelector" | "secretKeyRef" | "configMapKeyRef" | "fieldRef" | "involvedObject")
-                    || field.ends_with("SecretRef")
+                matches!(
+                    field,
+                    "ownerReference"
+                        | "selector"
+                        | "nodeSelector"
+                        | "secretKeyRef"
+                        | "configMapKeyRef"
+                        | "fieldRef"
+                        | "involvedObject"
+                ) || field.ends_with("SecretRef")
             }
         }
     }

@@ -6,7 +6,13 @@ use super::{Node, join};
 
 /// Removes what `node` does not know from `value`. `resource` is true where `apiVersion`, `kind` and
 /// `metadata` belong to an object by definition.
-pub(super) fn prune(node: Node<'_>, value: &mut Value, path: &str, resource: bool, unknown: &mut Vec<String>) {
+pub(super) fn prune(
+    node: Node<'_>,
+    value: &mut Value,
+    path: &str,
+    resource: bool,
+    unknown: &mut Vec<String>,
+) {
     match value {
         Value::Object(map) => {
             let names: Vec<String> = map.keys().cloned().collect();

@@ -23,7 +23,7 @@ pub(super) fn validate(node: Node<'_>, value: &Value, path: &str, causes: &mut V
         && !allowed.contains(value)
     {
         let allowed: Vec<String> = allowed.iter().map(ToString::to_string).collect();
-        causes.push(Cause::unsupported(path, value, &allowed));
+        causes.push(Cause::unsupported(path, &value.to_string(), &allowed.join(", ")));
     }
     match value {
         Value::String(text) => length(node, text, value, path, causes),
@@ -92,13 +92,15 @@ fn is_a(expected: &str, value: &Value) -> bool {
         "array" => value.is_array(),
         "string" => value.is_string(),
         "boolean" => value.is_boolean(),
-        "integer" => value.is_i64() || value.is_u64() || value.as_f64().is_some_and(|number| number.fract() == 0.0),
+        "integer" => {
+            value.is_i64() || value.is_u64() || value.as_f64().is_some_and(|number| number.fract() == 0.0)
+        }
         "number" => value.is_number(),
         _ => true,
     }
 }
 
-const fn type_name(value: &Value) -> &'static str {
+fn type_name(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "boolean",

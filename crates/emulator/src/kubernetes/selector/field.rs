@@ -24,12 +24,28 @@ impl Requirement {
 /// Fields that can be selected beside `metadata.name` and, of namespaced resources, `metadata.namespace`.
 fn selectable(resource: &ResourceType) -> &'static [&'static str] {
     match (resource.group.as_str(), resource.plural.as_str()) {
-        ("", "pods") => &["spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName", "status.phase", "status.podIP", "status.nominatedNodeName"],
+        ("", "pods") => &[
+            "spec.nodeName",
+            "spec.restartPolicy",
+            "spec.schedulerName",
+            "spec.serviceAccountName",
+            "status.phase",
+            "status.podIP",
+            "status.nominatedNodeName",
+        ],
         ("", "secrets") => &["type"],
         ("", "events") => &[
-            "involvedObject.kind", "involvedObject.namespace", "involvedObject.name", "involvedObject.uid",
-            "involvedObject.apiVersion", "involvedObject.resourceVersion", "involvedObject.fieldPath", "reason",
-            "reportingComponent", "source", "type",
+            "involvedObject.kind",
+            "involvedObject.namespace",
+            "involvedObject.name",
+            "involvedObject.uid",
+            "involvedObject.apiVersion",
+            "involvedObject.resourceVersion",
+            "involvedObject.fieldPath",
+            "reason",
+            "reportingComponent",
+            "source",
+            "type",
         ],
         ("", "namespaces") => &["status.phase"],
         ("", "nodes") => &["spec.unschedulable"],
@@ -46,7 +62,9 @@ pub(super) fn parse(resource: &ResourceType, text: &str) -> Result<Vec<Requireme
         } else if let Some((field, value)) = part.split_once("==").or_else(|| part.split_once('=')) {
             (field, value, true)
         } else {
-            return Err(Failure::bad_request(format!("invalid selector: '{text}'; can't understand '{part}'")));
+            return Err(Failure::bad_request(format!(
+                "invalid selector: '{text}'; can't understand '{part}'"
+            )));
         };
         let known = field == "metadata.name"
             || (field == "metadata.namespace" && (resource.namespaced || !resource.is_custom()))
@@ -56,7 +74,11 @@ pub(super) fn parse(resource: &ResourceType, text: &str) -> Result<Vec<Requireme
         }
         // The component of an event is the one field whose label is no path.
         let path = if field == "source" { "source.component" } else { field };
-        requirements.push(Requirement { path: path.split('.').map(str::to_owned).collect(), value: value.to_owned(), equal });
+        requirements.push(Requirement {
+            path: path.split('.').map(str::to_owned).collect(),
+            value: value.to_owned(),
+            equal,
+        });
     }
     Ok(requirements)
 }
@@ -73,7 +95,8 @@ mod tests {
         let registry = builtin::registry();
         let pods = registry.get("", "pods").expect("pods are built in");
         let pod = json!({"metadata": {"name": "p"}, "spec": {"nodeName": "n1"}});
-        let matches = |text: &str| parse(pods, text).expect(text).iter().all(|requirement| requirement.matches(&pod));
+        let matches =
+            |text: &str| parse(pods, text).expect(text).iter().all(|requirement| requirement.matches(&pod));
         assert!(matches("spec.nodeName=n1") && matches("metadata.name==p,spec.nodeName!=n2") && matches(""));
         assert!(!matches("spec.nodeName=n2") && !matches("status.phase=Running"));
         assert!(parse(pods, "spec.hostname=x").is_err() && parse(pods, "nothing").is_err());

@@ -24,7 +24,8 @@ enum Operator {
 
 impl Requirement {
     pub(super) fn matches(&self, object: &Value) -> bool {
-        let label = object::meta(object, "labels").and_then(|labels| labels.get(&self.key)).and_then(Value::as_str);
+        let label =
+            object::meta(object, "labels").and_then(|labels| labels.get(&self.key)).and_then(Value::as_str);
         let number = || label.and_then(|label| label.parse::<i64>().ok());
         match &self.operator {
             Operator::Exists => label.is_some(),
@@ -89,9 +90,16 @@ fn found(found: &str, expected: &str) -> Failure {
     Failure::bad_request(format!("unable to parse requirement: found '{found}', expected: {expected}"))
 }
 
-fn requirement<'a>(tokens: &mut std::iter::Peekable<impl Iterator<Item = &'a str>>) -> Result<Requirement, Failure> {
+fn requirement<'a>(
+    tokens: &mut std::iter::Peekable<impl Iterator<Item = &'a str>>,
+) -> Result<Requirement, Failure> {
     let negated = tokens.next_if_eq(&"!").is_some();
-    let key = tokens.next().filter(|token| !is_symbol(token)).ok_or_else(|| found("", "!, identifier, or 'end of string'"))?;
+    let key = tokens.next().unwrap_or_default();
+    if is_symbol(key) || key.is_empty() {
+        return Err(Failure::bad_request(format!(
+            "found '{key}', expected: !, identifier, or 'end of string'"
+        )));
+    }
     let key = key.to_owned();
     if negated {
         return Ok(Requirement { key, operator: Operator::Absent });
@@ -124,9 +132,14 @@ fn number(text: &str) -> Result<i64, Failure> {
     })
 }
 
-fn values<'a>(tokens: &mut std::iter::Peekable<impl Iterator<Item = &'a str>>) -> Result<Vec<String>, Failure> {
+fn values<'a>(
+    tokens: &mut std::iter::Peekable<impl Iterator<Item = &'a str>>,
+) -> Result<Vec<String>, Failure> {
     if tokens.next_if_eq(&"(").is_none() {
-        return Err(found(tokens.next().unwrap_or_default(), "'('"));
+        let found = tokens.next().unwrap_or_default();
+        return Err(Failure::bad_request(format!(
+            "unable to parse requirement: found '{found}' expected: '('"
+        )));
     }
     let mut values = vec![value(tokens)];
     loop {
@@ -152,12 +165,37 @@ mod tests {
     #[test]
     fn every_operator() {
         for yes in [
-            "", "app", "!none", "app=web", "app==web", "app!=db", "none!=x", "app in (web, db)", "app notin (db)",
-            "none notin (db)", "tier=", "tier in ()", "n>4", "n<6", "n gt 4", "app=web,n>4,!none", " app = web ",
+            "",
+            "app",
+            "!none",
+            "app=web",
+            "app==web",
+            "app!=db",
+            "none!=x",
+            "app in (web, db)",
+            "app notin (db)",
+            "none notin (db)",
+            "tier=",
+            "tier in ()",
+            "n>4",
+            "n<6",
+            "n gt 4",
+            "app=web,n>4,!none",
+            " app = web ",
         ] {
             assert!(selects(yes), "{yes}");
         }
-        for no in ["none", "!app", "app=db", "app!=web", "app in (db)", "app notin (web,db)", "n>5", "app>1", "app,none"] {
+        for no in [
+            "none",
+            "!app",
+            "app=db",
+            "app!=web",
+            "app in (db)",
+            "app notin (web,db)",
+            "n>5",
+            "app>1",
+            "app,none",
+        ] {
             assert!(!selects(no), "{no}");
         }
         for wrong in ["a b c", "=b", "a in b", "a in (b", "a=b,", "n>x", ",", "a=b c=d"] {

@@ -9,14 +9,24 @@ fn manager(name: &str) -> Manager {
     Manager { name: name.to_owned(), api_version: "v1".to_owned(), subresource: String::new() }
 }
 
-fn applied(live: &Value, name: &str, configuration: &Value, force: bool) -> Result<Value, Vec<(String, String)>> {
+fn applied(
+    live: &Value,
+    name: &str,
+    configuration: &Value,
+    force: bool,
+) -> Result<Value, Vec<(String, String)>> {
     apply(TYPES, live, configuration, &manager(name), force, NOW)
 }
 
 fn owners(object: &Value) -> Vec<(String, Value)> {
     object::meta_list(object, "managedFields")
         .iter()
-        .map(|entry| (format!("{} {}", entry["manager"], entry["operation"]).replace('"', ""), entry["fieldsV1"].clone()))
+        .map(|entry| {
+            (
+                format!("{} {}", entry["manager"], entry["operation"]).replace('"', ""),
+                entry["fieldsV1"].clone(),
+            )
+        })
         .collect()
 }
 
@@ -31,7 +41,8 @@ fn a_new_object_belongs_to_its_writer() {
 #[test]
 fn different_values_conflict_and_force_takes_them() {
     let live = json!({"metadata": {"name": "a"}});
-    let live = applied(&live, "one", &json!({"data": {"k": "1", "l": "1"}}), false).expect("nobody is in the way");
+    let live =
+        applied(&live, "one", &json!({"data": {"k": "1", "l": "1"}}), false).expect("nobody is in the way");
     let same = applied(&live, "two", &json!({"data": {"l": "1"}}), false).expect("equal values are shared");
     assert_eq!(owners(&same).len(), 2);
     let conflicts = applied(&live, "two", &json!({"data": {"k": "2"}}), false).expect_err("owned by one");
@@ -65,7 +76,8 @@ fn owner_references_merge_by_uid() {
 
 #[test]
 fn an_update_takes_what_it_changes() {
-    let live = applied(&json!({"metadata": {"name": "a"}}), "one", &json!({"data": {"k": "1"}}), false).expect("applied");
+    let live = applied(&json!({"metadata": {"name": "a"}}), "one", &json!({"data": {"k": "1"}}), false)
+        .expect("applied");
     let mut new = live.clone();
     new["data"]["k"] = json!("2");
     track_update(TYPES, Some(&live), &mut new, &manager("kubectl-edit"), NOW);

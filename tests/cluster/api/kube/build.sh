@@ -1,0 +1,25 @@
+#!/bin/bash
+# Builds etcd, kube-apiserver, kubelet, kube-controller-manager and kube-scheduler from the Go modules pinned in
+# go.mod and go.sum beside this script. Programs that are already there are not built again.
+# Cold: about 500 CPU-seconds and 3 GB of Go build cache; every program says when it is ready.
+set -euo pipefail
+cd "$(dirname "$0")"; . ../env.sh
+command -v go >/dev/null || { echo "go is needed to build the test cluster" >&2; exit 1; }
+export CGO_ENABLED=0 GOFLAGS='-buildvcs=false -mod=readonly'
+ld="-s -w"
+for p in k8s.io/component-base/version k8s.io/client-go/pkg/version; do
+  ld="$ld -X $p.gitVersion=v$KUBE_VERSION -X $p.gitMajor=1 -X $p.gitMinor=33 -X $p.gitTreeState=clean -X $p.buildDate=1970-01-01T00:00:00Z"
+done
+mkdir -p "$BIN"
+build() { # NAME PACKAGE: into a temporary name first, so that an interrupted build leaves no half program
+  local name=$1 package=$2 began=$SECONDS
+  [ -x "$BIN/$name" ] && return 0
+  echo "building $name ..."
+  nice -n 10 go build -trimpath -ldflags "$ld" -o "$BIN/.$name.new" "$package"
+  mv "$BIN/.$name.new" "$BIN/$name"
+  echo "built $name in $((SECONDS - began)) s"
+}
+build etcd go.etcd.io/etcd/server/v3
+for name in ${*:-kube-apiserver kube-controller-manager kube-scheduler kubelet}; do
+  build "$name" "k8s.io/kubernetes/cmd/$name"
+done
