@@ -77,7 +77,7 @@ impl Admin {
         let path = request.uri().path().to_owned();
         let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
         match (request.method().clone(), segments.as_slice()) {
-            (Method::GET, []) => Ok(reply::json(StatusCode::OK, &self.started)),
+            (Method::GET, []) => Ok(reply::json(StatusCode::OK, &self.started.refreshed(&self.world))),
             (Method::GET, ["ca"]) => Ok(reply::text(StatusCode::OK, &self.ca.pem().map_err(Refused::bad)?)),
             (Method::POST, ["seed"]) => self.seed(request).await,
             (Method::GET, ["faults"]) => Ok(reply::json(StatusCode::OK, &observer.faults.list())),

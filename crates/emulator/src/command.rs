@@ -21,3 +21,30 @@ pub async fn run(
     emulator.shutdown().await;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpStream;
+
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn announces_serves_and_ends() {
+        let (announced, started) = oneshot::channel();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let announce = |started: &Started| announced.send(started.clone()).expect("someone listens");
+        let running = tokio::spawn(run(Options::default(), announce, async { drop(stopped.await) }));
+        let started = started.await.expect("an announcement");
+        let reachable = |url: &str| {
+            let address = url.split_once("://").expect("a URL").1;
+            TcpStream::connect(address).is_ok()
+        };
+        let urls = [&started.vault, &started.imds, &started.nmi, &started.admin];
+        assert!(urls.iter().all(|url| reachable(url)) && started.ca.exists());
+        stop.send(()).expect("it runs");
+        running.await.expect("the task").expect("a clean end");
+        assert!(!urls.iter().any(|url| reachable(url)) && !started.ca.exists());
+    }
+}

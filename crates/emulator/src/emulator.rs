@@ -1,13 +1,13 @@
 //! One running emulator: its servers, and the handles to fill it, disturb it and look into it.
 
-use std::collections::BTreeMap;
-use std::io;
+mod error;
+mod started;
+
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -21,90 +21,20 @@ use crate::imds::Imds;
 use crate::listener::{Handler, Observer, Server, tls};
 use crate::nmi::Nmi;
 use crate::options::{Options, SeedSource};
-use crate::pki::PkiError;
 use crate::seed::{Seed, SeedError};
 use crate::token::Signer;
 use crate::traffic::Traffic;
 use crate::vault::{Vault, Vaults};
 use crate::world::{Shared, World};
 
+pub use error::StartError;
+pub use started::{NOTICE, Started};
+
 /// The tenant there is if the seed names none.
 pub const DEFAULT_TENANT: &str = "7e9a0000-0000-4000-8000-000000000001";
 
-/// What is said wherever an emulator is started.
-pub const NOTICE: &str = "This is an emulator for tests and demos, not a vault: it keeps everything in \
-    memory, unencrypted, and whoever reaches its ports can read and change all of it.";
-
 /// Requests under way at the end may take this long.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// Why an emulator could not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// A port is taken or an address is not there.
-    #[error("cannot listen on {address} for {what}: {source}")]
-    Bind {
-        /// Which service.
-        what: &'static str,
-        /// The address asked for.
-        address: SocketAddr,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// The admin API can change everything without asking who calls.
-    #[error("the admin API listens on loopback addresses only, not on {0}")]
-    AdminNotLoopback(SocketAddr),
-    /// Any token is too much for others than this machine.
-    #[error("--allow-any-token is only possible while all addresses are loopback; {0} is not")]
-    AnyTokenBeyondLoopback(SocketAddr),
-    /// The certificate of the authority cannot be written.
-    #[error("cannot write the CA certificate to {path}: {source}")]
-    Ca {
-        /// Where to.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// The seed file cannot be read.
-    #[error("cannot read the seed {path}: {source}")]
-    ReadSeed {
-        /// Which file.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// The seed does not fit.
-    #[error(transparent)]
-    Seed(#[from] SeedError),
-    /// The authority cannot be made.
-    #[error("cannot make certificates: {0}")]
-    Pki(#[from] PkiError),
-}
-
-/// Where everything is: the one JSON object of `keymount emulate --json`.
-#[derive(Clone, Debug, Serialize)]
-pub struct Started {
-    /// The first vault, by address: for clients that cannot be taught host names.
-    pub vault: String,
-    /// Every vault by its Azure host name, which has to resolve to the address of `vault`.
-    pub vaults: BTreeMap<String, String>,
-    /// The Entra authority, by address.
-    pub authority: String,
-    /// Id of the first tenant.
-    pub tenant: String,
-    /// Instance Metadata Service.
-    pub imds: String,
-    /// Pod identity.
-    pub nmi: String,
-    /// Kubernetes API, if there is one.
-    pub kubernetes: Option<String>,
-    /// PEM file with the certificate that clients have to trust.
-    pub ca: PathBuf,
-    /// Admin API.
-    pub admin: String,
-    /// That this is no vault.
-    pub notice: &'static str,
-}
 
 /// A running emulator. It ends when this is dropped; [`Emulator::shutdown`] ends it politely.
 pub struct Emulator {
@@ -149,8 +79,8 @@ impl Emulator {
         let azure = azure.serve("vault", Some(acceptor), &world, Gateway(Arc::clone(&world)))?;
         let imds = imds.serve("imds", None, &world, Imds(Arc::clone(&world)))?;
         let nmi = nmi.serve("nmi", None, &world, Nmi(Arc::clone(&world)))?;
-        let started =
-            started(&world, [azure.address(), imds.address(), nmi.address(), admin.address], ca_file);
+        let addresses = [azure.address(), imds.address(), nmi.address(), admin.address];
+        let started = Started::new(&world, addresses, ca_file);
         let handler = Admin { world: Arc::clone(&world), ca: Arc::clone(&ca), started: started.clone() };
         let admin = admin.serve("admin", None, &world, handler)?;
         Ok(Self { world, servers: [azure, imds, nmi, admin], ca, started, _ca_directory: ca_directory })
@@ -159,7 +89,7 @@ impl Emulator {
     /// Where everything is, with the vaults there are now.
     #[must_use]
     pub fn started(&self) -> Started {
-        Started { vaults: vault_urls(&self.world, self.address().port()), ..self.started.clone() }
+        self.started.refreshed(&self.world)
     }
 
     /// Address of the vaults and the authority.
@@ -308,27 +238,6 @@ fn write_ca(path: Option<&Path>, pem: &str) -> Result<(PathBuf, Option<TempDir>)
         Ok(()) => Ok((path, directory)),
         Err(source) => Err(StartError::Ca { path, source }),
     }
-}
-
-fn started(world: &World, [azure, imds, nmi, admin]: [SocketAddr; 4], ca: PathBuf) -> Started {
-    Started {
-        vault: format!("https://{azure}"),
-        vaults: vault_urls(world, azure.port()),
-        authority: format!("https://{azure}"),
-        tenant: world.directory.default_tenant(),
-        imds: format!("http://{imds}"),
-        nmi: format!("http://{nmi}"),
-        kubernetes: None,
-        ca,
-        admin: format!("http://{admin}"),
-        notice: NOTICE,
-    }
-}
-
-fn vault_urls(world: &World, port: u16) -> BTreeMap<String, String> {
-    let suffix = world.hosts.vault_suffixes.first().map_or("vault.azure.net", String::as_str);
-    let url = |name: String| (name.clone(), format!("https://{name}.{suffix}:{port}"));
-    world.vaults.names().into_iter().map(url).collect()
 }
 
 #[cfg(test)]

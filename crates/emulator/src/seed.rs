@@ -193,6 +193,11 @@ mod tests {
         assert!(!seed.vaults.is_empty() && !seed.identities.is_empty() && !seed.faults.is_empty());
         assert!(!seed.tenants.is_empty() && !seed.pod_bindings.is_empty());
         assert!(Seed::demo().is_ok());
+        for keys in ["{ url: http://a }", "{ url: https://a, ca: /b.pem }", "{ inline: { keys: [] } }"] {
+            let federated = format!("[{{ issuer: i, subject: s, keys: {keys} }}]");
+            let text = format!("identities: [{{ clientId: a, federated: {federated} }}]");
+            assert!(Seed::parse(&text).is_ok(), "{text}");
+        }
         assert!(
             Seed::parse(r#"{"vaults": [{"name": "kv1", "secrets": [{"name": "a", "value": "b"}]}]}"#).is_ok()
         );

@@ -4,6 +4,7 @@ The SDK is used as it is: with the real host names, TLS verification and the che
 to the vault. Only name resolution is replaced, the way a hosts file would (and the port with it).
 """
 
+import datetime
 import json
 import os
 import shlex
@@ -13,7 +14,10 @@ import tempfile
 import time
 
 import jwt
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 TENANT = "7e9a0000-0000-4000-8000-000000000001"
 APP = "11111111-0000-4000-8000-000000000001"
@@ -43,13 +47,30 @@ class Cluster:
         return jwt.encode(body | claims, self.key, algorithm="RS256", headers={"kid": "k1"})
 
 
+def application_certificate():
+    """A certificate for the application: key and certificate as PEM, and the certificate itself."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "application")])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(now).not_valid_after(now + datetime.timedelta(days=1))
+    certificate = builder.sign(key, hashes.SHA256())
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return private + certificate.public_bytes(Encoding.PEM), certificate
+
+
 class Emulator:
     """The emulator as a process. It ends with SIGTERM, and has to end cleanly."""
 
     def __init__(self, cluster):
+        self.certificate_pem, certificate = application_certificate()
         seed = {
             "identities": [
-                {"clientId": APP, "secrets": [{"value": APP_SECRET}]},
+                {
+                    "clientId": APP,
+                    "secrets": [{"value": APP_SECRET}],
+                    "certificates": [certificate.public_bytes(Encoding.PEM).decode()],
+                },
                 {
                     "kind": "userAssigned",
                     "clientId": WORKLOAD,

@@ -12,6 +12,7 @@ from azure.core.exceptions import (
     ResourceNotFoundError,
 )
 from azure.identity import (
+    CertificateCredential,
     ClientAssertionCredential,
     ClientSecretCredential,
     ManagedIdentityCredential,
@@ -23,7 +24,17 @@ from azure.keyvault.secrets import SecretClient
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key, pkcs12
 
-from emulator import APP, APP_SECRET, ASSIGNED, TENANT, VAULT, WORKLOAD, Cluster, Emulator
+from emulator import (
+    APP,
+    APP_SECRET,
+    ASSIGNED,
+    TENANT,
+    VAULT,
+    WORKLOAD,
+    Cluster,
+    Emulator,
+    application_certificate,
+)
 
 
 def setUpModule():
@@ -182,6 +193,14 @@ class Credentials(unittest.TestCase):
         with self.assertRaises(ClientAuthenticationError) as refused:
             self.read(ClientSecretCredential(TENANT, "44444444-0000-4000-8000-000000000004", "wrong"))
         self.assertIn("AADSTS700016", str(refused.exception))
+
+    def test_client_certificate(self):
+        own = CertificateCredential(TENANT, APP, certificate_data=emulator.certificate_pem)
+        self.assertEqual(self.read(own), "v")
+        other, _ = application_certificate()
+        with self.assertRaises(ClientAuthenticationError) as refused:
+            self.read(CertificateCredential(TENANT, APP, certificate_data=other))
+        self.assertIn("AADSTS700027", str(refused.exception))
 
     def test_client_assertion(self):
         self.assertEqual(self.read(ClientAssertionCredential(TENANT, WORKLOAD, cluster.token)), "v")

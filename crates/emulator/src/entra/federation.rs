@@ -1,11 +1,12 @@
-//! Whether a client assertion may stand in for a secret.
+//! Whether a client assertion may stand in for a secret: one of another issuer, or one that the
+//! application signs itself with the key of a certificate.
 
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Limited};
 
 use super::{EntraError, Federation, Identity, KeySource};
-use crate::token::{Jwks, Parsed};
+use crate::token::{Jwk, Jwks, Parsed};
 
 /// Entra tolerates clocks that differ by this many seconds.
 const CLOCK_SKEW: i64 = 300;
@@ -18,20 +19,33 @@ const KEYS_BYTES: usize = 1024 * 1024;
 /// not asked about (`--allow-any-token`).
 pub(super) fn check_unknown(token: &Parsed<'_>, now: i64) -> Result<(), EntraError> {
     lifetime(token, now)?;
-    let audience = super::directory::exchange_audience();
+    let audience = super::identity::exchange_audience();
     if !token.has_audience(&audience) {
         return Err(EntraError::no_match("audience", &audience_text(token)));
     }
     Ok(())
 }
 
-/// Checks an assertion against the federated credentials of an identity.
+/// Checks an assertion against the certificates or the federated credentials of an identity.
 pub(super) async fn check(identity: &Identity, token: &Parsed<'_>, now: i64) -> Result<(), EntraError> {
     lifetime(token, now)?;
+    if token.text("iss") == Some(&identity.client_id) {
+        return own_certificate(identity, token);
+    }
     let federation = matching(&identity.federated, token)?;
     let Some(source) = &federation.keys else { return Ok(()) };
     let keys = keys(source).await.ok_or_else(|| EntraError::keys_unreachable(&federation.issuer))?;
     if keys.verifies(token) { Ok(()) } else { Err(EntraError::assertion_signature()) }
+}
+
+/// An assertion of the application itself is for the token endpoint, about itself.
+fn own_certificate(identity: &Identity, token: &Parsed<'_>) -> Result<(), EntraError> {
+    let audience = audience_text(token);
+    if !audience.ends_with("/token") || token.text("sub") != Some(&identity.client_id) {
+        return Err(EntraError::assertion_malformed());
+    }
+    let keys = identity.certificates.iter().filter_map(|pem| Jwk::of_certificate(pem)).collect();
+    if (Jwks { keys }).verifies(token) { Ok(()) } else { Err(EntraError::assertion_signature()) }
 }
 
 /// The federated credential that an assertion is for.

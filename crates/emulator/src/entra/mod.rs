@@ -8,16 +8,15 @@ mod discovery;
 mod error;
 mod exchange;
 mod federation;
+mod identity;
 
 use axum::body::Body;
 use http::{Method, Request, Response, StatusCode};
 
-pub use directory::{
-    ClientSecret, Directory, Federation, Identity, IdentityKind, KeySource, PodBinding, Selector,
-    SelectorError, Tenant,
-};
+pub use directory::{Directory, PodBinding, Selector, SelectorError, Tenant};
 use error::EntraError;
 pub(crate) use error::render;
+pub use identity::{ClientSecret, Federation, Identity, IdentityKind, KeySource};
 
 use crate::reply;
 use crate::world::World;

@@ -2,12 +2,16 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use der::{DecodePem, Encode};
 use p256::ecdsa::signature::Verifier;
+use pkcs8::DecodePublicKey;
 use rsa::BoxedUint;
+use rsa::traits::PublicKeyParts;
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
 use super::Parsed;
+use crate::pki::base64url;
 
 /// A set of public keys.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -48,7 +52,7 @@ pub struct Jwk {
 }
 
 impl Jwks {
-    /// Whether one of the keys has signed the token. RS256 and ES256 are known.
+    /// Whether one of the keys has signed the token. RS256, PS256 and ES256 are known.
     #[must_use]
     pub fn verifies(&self, token: &Parsed<'_>) -> bool {
         let named = |key: &&Jwk| token.kid.is_none() || key.kid.is_none() || key.kid == token.kid;
@@ -57,16 +61,38 @@ impl Jwks {
 }
 
 impl Jwk {
+    /// The key of a certificate (PEM), if it is RSA.
+    #[must_use]
+    pub fn of_certificate(pem: &str) -> Option<Self> {
+        let certificate = x509_cert::Certificate::from_pem(pem).ok()?;
+        let public = certificate.tbs_certificate().subject_public_key_info().to_der().ok()?;
+        let key = rsa::PublicKey::from_public_key_der(&public).ok()?;
+        Some(Self {
+            kty: "RSA".to_owned(),
+            n: Some(base64url(&key.n_bytes())),
+            e: Some(base64url(&key.e_bytes())),
+            ..Self::default()
+        })
+    }
+
+    fn rsa(&self) -> Option<rsa::PublicKey> {
+        let number = |text: &Option<String>| {
+            let bytes = URL_SAFE_NO_PAD.decode(text.as_ref()?).ok()?;
+            Some(BoxedUint::from_be_slice_vartime(&bytes))
+        };
+        rsa::PublicKey::new(number(&self.n)?, number(&self.e)?).ok()
+    }
+
     fn verifies(&self, token: &Parsed<'_>) -> Option<bool> {
         match (token.alg.as_str(), self.kty.as_str()) {
             ("RS256", "RSA") => {
-                let number = |text: &Option<String>| {
-                    let bytes = URL_SAFE_NO_PAD.decode(text.as_ref()?).ok()?;
-                    Some(BoxedUint::from_be_slice_vartime(&bytes))
-                };
-                let key = rsa::PublicKey::new(number(&self.n)?, number(&self.e)?).ok()?;
                 let signature = rsa::pkcs1v15::Signature::try_from(token.signature.as_slice()).ok()?;
-                let verifier = rsa::pkcs1v15::VerifyingKey::<Sha256>::new(key);
+                let verifier = rsa::pkcs1v15::VerifyingKey::<Sha256>::new(self.rsa()?);
+                Some(verifier.verify(token.signed, &signature).is_ok())
+            }
+            ("PS256", "RSA") => {
+                let signature = rsa::pss::Signature::try_from(token.signature.as_slice()).ok()?;
+                let verifier = rsa::pss::VerifyingKey::<Sha256>::new(self.rsa()?);
                 Some(verifier.verify(token.signed, &signature).is_ok())
             }
             ("ES256", "EC") if self.crv.as_deref() == Some("P-256") => {
@@ -86,10 +112,9 @@ impl Jwk {
 #[cfg(test)]
 mod tests {
     use p256::ecdsa::signature::{SignatureEncoding, Signer};
-    use rsa::traits::PublicKeyParts;
 
     use super::*;
-    use crate::pki::{Algorithm, PrivateKey, base64url};
+    use crate::pki::{Algorithm, PrivateKey};
 
     #[test]
     fn rs256_of_a_cluster_is_verified() {

@@ -61,10 +61,11 @@ impl<'a> Parsed<'a> {
         self.claims.get(claim)?.as_str()
     }
 
-    /// A time claim, in seconds since 1970.
+    /// A time claim, in whole seconds since 1970. A JWT may have fractions (RFC 7519, NumericDate).
     #[must_use]
     pub fn seconds(&self, claim: &str) -> Option<i64> {
-        self.claims.get(claim)?.as_i64()
+        let value = self.claims.get(claim)?;
+        value.as_i64().or_else(|| value.as_f64().map(|seconds| seconds as i64))
     }
 
     /// Whether the audience, which may be one text or a list, contains this one.
@@ -94,6 +95,16 @@ mod tests {
         assert_eq!(parsed(r#"{"aud":["b"]}"#), Ok(false));
         assert_eq!(parsed("{}"), Ok(false));
         assert_eq!(parsed("[]"), Err(Malformed));
+    }
+
+    #[test]
+    fn times_may_have_fractions() {
+        let part = |text: &str| URL_SAFE_NO_PAD.encode(text);
+        let claims = r#"{"whole":12,"fraction":12.75,"text":"12","huge":1e300}"#;
+        let token = format!("{}.{}.{}", part(r#"{"alg":"none"}"#), part(claims), part("s"));
+        let parsed = Parsed::new(&token).expect("a token");
+        let times = ["whole", "fraction", "text", "huge", "none"].map(|claim| parsed.seconds(claim));
+        assert_eq!(times, [Some(12), Some(12), None, Some(i64::MAX), None]);
     }
 
     #[test]

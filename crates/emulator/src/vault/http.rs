@@ -26,6 +26,11 @@ use crate::world::World;
 /// By this a client finds its request in the service's log; it is answered as it came.
 const CLIENT_REQUEST: &str = "x-ms-client-request-id";
 
+const NO_TOKEN: &str = "AKV10000: Request is missing a Bearer or PoP token.";
+
+/// Key Vault's application id, which stands for its resource in tokens.
+const KEY_VAULT: &str = "cfa8b339-82a2-471a-a3c9-0fc0be7a4093";
+
 type Answer = Result<Response<Body>, VaultError>;
 
 /// Whether a path belongs to a vault; for hosts whose name does not tell.
@@ -165,22 +170,22 @@ impl Call<'_> {
         let header = reply::header(request, "authorization").unwrap_or_default();
         let Some(token) = header.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
         else {
-            return Err(refuse("AKV10000: Request is missing a Bearer or PoP token.".to_owned()));
+            return Err(refuse(NO_TOKEN.to_owned()));
         };
         let claims = self.world.signer.verify(token.1.trim(), self.world.clock.now());
         let claims = claims.map_err(|refused| {
             refuse(match refused {
-                Refused::Malformed => "AKV10005: The token is not a valid JSON Web Token.".to_owned(),
+                Refused::Malformed => NO_TOKEN.to_owned(),
                 Refused::Signature => {
                     "AKV10046: Unable to resolve the key used for signature validation.".to_owned()
                 }
                 Refused::Lifetime => "[TokenExpired] Error validating token: 'S2S12005'.".to_owned(),
             })
         })?;
-        let audience = claims.aud.strip_suffix('/').unwrap_or(&claims.aud);
-        let is_mine = audience == resource
-            || (self.suffix.is_none_or(|suffix| !suffix.starts_with("vault."))
-                && audience == "https://vault.azure.net");
+        // Letter by letter: the resource with a slash behind it is another one.
+        let public = self.suffix.is_none_or(|suffix| !suffix.starts_with("vault."));
+        let is_mine = [resource.as_str(), KEY_VAULT].contains(&claims.aud.as_str())
+            || (public && claims.aud == "https://vault.azure.net");
         if !is_mine {
             return Err(refuse(format!(
                 "AKV10022: Invalid audience. Expected {resource}, found: {}.",

@@ -65,7 +65,7 @@ async fn tokens_are_checked() {
     let foreign = issue("foreign", RESOURCE);
     let graph = issue(APP, "https://graph.microsoft.com");
     for (token, text) in [
-        ("junk", "AKV10005"),
+        ("junk", "AKV10000"),
         (elsewhere.as_str(), "AKV10046"),
         (
             graph.as_str(),
@@ -139,10 +139,16 @@ async fn private_clouds_have_their_own_names() {
              resource=\"https://vault.keymount.test\""
         )
     );
-    for resource in ["https://vault.keymount.test", "https://vault.keymount.test/"] {
+    for (resource, status) in [
+        ("https://vault.keymount.test", StatusCode::OK),
+        ("https://vault.keymount.test/", StatusCode::UNAUTHORIZED),
+        ("cfa8b339-82a2-471a-a3c9-0fc0be7a4093", StatusCode::OK),
+        (RESOURCE, StatusCode::UNAUTHORIZED),
+    ] {
         bench.token = bench.emulator.token(APP, resource).expect("a token");
-        assert_eq!(bench.send("GET", url, None).await.0, StatusCode::OK, "{resource}");
+        assert_eq!(bench.send("GET", url, None).await.0, status, "{resource}");
     }
+    bench.token = bench.emulator.token(APP, "https://vault.keymount.test").expect("a token");
     assert_eq!(bench.get("/secrets").await.0, StatusCode::UNAUTHORIZED, "another cloud's vault");
     let port = bench.emulator.address().port();
     let announced = bench.emulator.started().vaults;
