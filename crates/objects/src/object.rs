@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::error::ObjectRef;
 use crate::position::Position;
 
 /// What kind of vault object, as `objectType` says: `secret`, `key` or `cert`.
@@ -106,6 +107,18 @@ impl Object {
     #[must_use]
     pub const fn has_history(&self) -> bool {
         self.version_history > 1
+    }
+
+    /// The object as errors carry it.
+    #[must_use]
+    pub fn reference(&self) -> ObjectRef {
+        ObjectRef {
+            index: self.index,
+            name: self.name.clone(),
+            object_type: self.object_type.to_string(),
+            version: self.version.clone(),
+            at: self.at,
+        }
     }
 
     /// How upstream's error texts name the object at a version. A failure to fetch or convert it reads

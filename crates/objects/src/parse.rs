@@ -153,23 +153,13 @@ fn refuse_conflicts(objects: &[Object]) -> Result<(), ObjectsError> {
         let name = object.file_name();
         let path = if object.has_history() { format!("{name}/0") } else { name.to_owned() };
         paths.take(&path, &index).map_err(|conflict| ObjectsError::Conflict {
-            object: Box::new(reference(object)),
-            other: Box::new(objects.get(conflict.other).map(reference).unwrap_or_default()),
+            object: Box::new(object.reference()),
+            other: Box::new(objects.get(conflict.other).map(Object::reference).unwrap_or_default()),
             path: conflict.path,
             kind: conflict.kind,
         })?;
     }
     Ok(())
-}
-
-fn reference(object: &Object) -> ObjectRef {
-    ObjectRef {
-        index: object.index,
-        name: object.name.clone(),
-        object_type: object.object_type.to_string(),
-        version: object.version.clone(),
-        at: object.at,
-    }
 }
 
 /// The outer document.
