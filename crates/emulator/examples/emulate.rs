@@ -27,6 +27,9 @@ struct Flags {
     /// Address of pod identity.
     #[arg(long, default_value = "127.0.0.1:0")]
     nmi: SocketAddr,
+    /// Port of the Kubernetes API.
+    #[arg(long, default_value_t = 0)]
+    kubernetes: u16,
     /// Address of the admin API.
     #[arg(long, default_value = "127.0.0.1:0")]
     admin: SocketAddr,
@@ -52,6 +55,7 @@ async fn main() -> anyhow::Result<()> {
         listen: flags.listen,
         imds: flags.imds,
         nmi: flags.nmi,
+        kubernetes: Some(flags.kubernetes),
         admin: flags.admin,
         ca_file: flags.ca,
         seed: flags.seed,

@@ -5,7 +5,7 @@ mod started;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -18,6 +18,7 @@ use crate::faults::Faults;
 use crate::gateway::Gateway;
 use crate::hosts::Hosts;
 use crate::imds::Imds;
+use crate::kubernetes::{self, ApiServer};
 use crate::listener::{Handler, Observer, Server, tls};
 use crate::nmi::Nmi;
 use crate::options::{Options, SeedSource};
@@ -41,6 +42,7 @@ pub struct Emulator {
     world: Shared,
     /// Azure, metadata service, pod identity, admin API.
     servers: [Server; 4],
+    kubernetes: Option<ApiServer>,
     ca: Arc<tls::Ca>,
     started: Started,
     /// Removes the private directory of the CA file.
@@ -79,11 +81,17 @@ impl Emulator {
         let azure = azure.serve("vault", Some(acceptor), &world, Gateway(Arc::clone(&world)))?;
         let imds = imds.serve("imds", None, &world, Imds(Arc::clone(&world)))?;
         let nmi = nmi.serve("nmi", None, &world, Nmi(Arc::clone(&world)))?;
+        let kubernetes = match options.kubernetes {
+            Some(port) => Some(cluster(&world, port).await?),
+            None => None,
+        };
         let addresses = [azure.address(), imds.address(), nmi.address(), admin.address];
-        let started = Started::new(&world, addresses, ca_file);
+        let cluster = kubernetes.as_ref().map(|api| api.url().to_owned());
+        let started = Started::new(&world, addresses, cluster, ca_file);
         let handler = Admin { world: Arc::clone(&world), ca: Arc::clone(&ca), started: started.clone() };
         let admin = admin.serve("admin", None, &world, handler)?;
-        Ok(Self { world, servers: [azure, imds, nmi, admin], ca, started, _ca_directory: ca_directory })
+        let servers = [azure, imds, nmi, admin];
+        Ok(Self { world, servers, kubernetes, ca, started, _ca_directory: ca_directory })
     }
 
     /// Where everything is, with the vaults there are now.
@@ -102,6 +110,12 @@ impl Emulator {
     #[must_use]
     pub fn vault(&self, name: &str) -> Arc<Vault> {
         self.world.vaults.get_or_create(name, None)
+    }
+
+    /// The Kubernetes API, if the options asked for one.
+    #[must_use]
+    pub const fn kubernetes(&self) -> Option<&ApiServer> {
+        self.kubernetes.as_ref()
     }
 
     /// Tenants and identities.
@@ -152,7 +166,13 @@ impl Emulator {
     /// Ends all servers; requests under way are answered first, within 5 seconds.
     pub async fn shutdown(self) {
         self.world.observer.faults.clear();
-        futures::future::join_all(self.servers.map(|server| server.shutdown(PATIENCE))).await;
+        let servers = futures::future::join_all(self.servers.map(|server| server.shutdown(PATIENCE)));
+        let kubernetes = async {
+            if let Some(api) = &self.kubernetes {
+                api.down().await;
+            }
+        };
+        tokio::join!(servers, kubernetes);
     }
 }
 
@@ -207,10 +227,25 @@ fn world(options: &Options) -> Shared {
         signer: Signer::new(),
         directory: Directory::new(DEFAULT_TENANT),
         vaults: Vaults::new(options.clock.clone()),
+        cluster_keys: OnceLock::new(),
         allow_any_token: options.allow_any_token,
         token_lifetime: options.token_lifetime,
         managed_token_lifetime: options.managed_token_lifetime,
     })
+}
+
+/// Starts the Kubernetes API and lets the authority know its keys.
+async fn cluster(world: &World, port: u16) -> Result<ApiServer, StartError> {
+    let api = ApiServer::start(kubernetes::Options {
+        port,
+        observer: world.observer.clone(),
+        clock: world.clock.clone(),
+        ..kubernetes::Options::default()
+    })
+    .await?;
+    // Nobody has set them before: the world is as old as this start.
+    let _ = world.cluster_keys.set(api.jwks());
+    Ok(api)
 }
 
 async fn read_seed(source: &SeedSource) -> Result<Seed, StartError> {

@@ -17,6 +17,8 @@ pub struct Options {
     pub imds: SocketAddr,
     /// Pod identity, plain HTTP.
     pub nmi: SocketAddr,
+    /// Port of the Kubernetes API on 127.0.0.1, plain HTTP; left out, there is none.
+    pub kubernetes: Option<u16>,
     /// Admin API, plain HTTP; loopback only.
     pub admin: SocketAddr,
     /// Where the certificate of the authority is written (PEM). Left out, it goes to a private
@@ -46,6 +48,7 @@ impl Default for Options {
             listen: any,
             imds: any,
             nmi: any,
+            kubernetes: None,
             admin: any,
             ca_file: None,
             seed: None,

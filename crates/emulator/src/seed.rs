@@ -193,7 +193,9 @@ mod tests {
         assert!(!seed.vaults.is_empty() && !seed.identities.is_empty() && !seed.faults.is_empty());
         assert!(!seed.tenants.is_empty() && !seed.pod_bindings.is_empty());
         assert!(Seed::demo().is_ok());
-        for keys in ["{ url: http://a }", "{ url: https://a, ca: /b.pem }", "{ inline: { keys: [] } }"] {
+        for keys in
+            ["cluster", "{ url: http://a }", "{ url: https://a, ca: /b.pem }", "{ inline: { keys: [] } }"]
+        {
             let federated = format!("[{{ issuer: i, subject: s, keys: {keys} }}]");
             let text = format!("identities: [{{ clientId: a, federated: {federated} }}]");
             assert!(Seed::parse(&text).is_ok(), "{text}");

@@ -1,6 +1,6 @@
 //! What the services of one emulator share.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use keymount_clock::WallClock;
@@ -8,7 +8,7 @@ use keymount_clock::WallClock;
 use crate::entra::{Directory, Identity};
 use crate::hosts::Hosts;
 use crate::listener::Observer;
-use crate::token::{Claims, Signer};
+use crate::token::{Claims, Jwks, Signer};
 use crate::vault::Vaults;
 
 /// State of one emulator, shared by its servers and handles.
@@ -21,6 +21,8 @@ pub(crate) struct World {
     pub(crate) signer: Signer,
     pub(crate) directory: Directory,
     pub(crate) vaults: Vaults,
+    /// Keys of the emulated cluster's service-account tokens, if there is a cluster.
+    pub(crate) cluster_keys: OnceLock<Jwks>,
     /// Whether assertions of unknown issuers and clients are taken.
     pub(crate) allow_any_token: bool,
     /// Lifetime of tokens from the authority and the pod identity endpoint.

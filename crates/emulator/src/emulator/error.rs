@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::kubernetes;
 use crate::pki::PkiError;
 use crate::seed::SeedError;
 
@@ -42,6 +43,9 @@ pub enum StartError {
         /// What the system says.
         source: io::Error,
     },
+    /// The Kubernetes API cannot start.
+    #[error("the Kubernetes API: {0}")]
+    Kubernetes(#[from] kubernetes::StartError),
     /// The seed does not fit.
     #[error(transparent)]
     Seed(#[from] SeedError),

@@ -39,7 +39,12 @@ pub struct Started {
 
 impl Started {
     /// Addresses are those of the vaults, the metadata service, pod identity and the admin API.
-    pub(super) fn new(world: &World, [azure, imds, nmi, admin]: [SocketAddr; 4], ca: PathBuf) -> Self {
+    pub(super) fn new(
+        world: &World,
+        [azure, imds, nmi, admin]: [SocketAddr; 4],
+        kubernetes: Option<String>,
+        ca: PathBuf,
+    ) -> Self {
         Self {
             vault: format!("https://{azure}"),
             vaults: vault_urls(world, azure.port()),
@@ -47,7 +52,7 @@ impl Started {
             tenant: world.directory.default_tenant(),
             imds: format!("http://{imds}"),
             nmi: format!("http://{nmi}"),
-            kubernetes: None,
+            kubernetes,
             ca,
             admin: format!("http://{admin}"),
             notice: NOTICE,

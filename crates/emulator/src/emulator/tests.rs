@@ -57,6 +57,10 @@ async fn the_announcement_is_one_object() {
     let port = emulator.address().port();
     assert_eq!(started["vaults"]["demo"], format!("https://demo.vault.azure.net:{port}"));
     assert!(started["kubernetes"].is_null());
+    let emulator = Emulator::start(Options { kubernetes: Some(0), ..Options::default() }).await;
+    let emulator = emulator.expect("an emulator");
+    assert_eq!(emulator.started().kubernetes.as_deref(), emulator.kubernetes().map(ApiServer::url));
+    emulator.shutdown().await;
 }
 
 #[tokio::test]

@@ -112,7 +112,7 @@ async fn authenticate<'a>(
             }));
         }
         let identity = identity.ok_or_else(|| EntraError::unknown_application(client_id, tenant))?;
-        federation::check(&identity, &token, now.as_second()).await?;
+        federation::check(world, &identity, &token, now.as_second()).await?;
         return Ok(identity);
     }
     let identity = identity.ok_or_else(|| EntraError::unknown_application(client_id, tenant))?;

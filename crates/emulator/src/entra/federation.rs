@@ -7,6 +7,7 @@ use http_body_util::{BodyExt, Limited};
 
 use super::{EntraError, Federation, Identity, KeySource};
 use crate::token::{Jwk, Jwks, Parsed};
+use crate::world::World;
 
 /// Entra tolerates clocks that differ by this many seconds.
 const CLOCK_SKEW: i64 = 300;
@@ -27,14 +28,19 @@ pub(super) fn check_unknown(token: &Parsed<'_>, now: i64) -> Result<(), EntraErr
 }
 
 /// Checks an assertion against the certificates or the federated credentials of an identity.
-pub(super) async fn check(identity: &Identity, token: &Parsed<'_>, now: i64) -> Result<(), EntraError> {
+pub(super) async fn check(
+    world: &World,
+    identity: &Identity,
+    token: &Parsed<'_>,
+    now: i64,
+) -> Result<(), EntraError> {
     lifetime(token, now)?;
     if token.text("iss") == Some(&identity.client_id) {
         return own_certificate(identity, token);
     }
     let federation = matching(&identity.federated, token)?;
     let Some(source) = &federation.keys else { return Ok(()) };
-    let keys = keys(source).await.ok_or_else(|| EntraError::keys_unreachable(&federation.issuer))?;
+    let keys = keys(world, source).await.ok_or_else(|| EntraError::keys_unreachable(&federation.issuer))?;
     if keys.verifies(token) { Ok(()) } else { Err(EntraError::assertion_signature()) }
 }
 
@@ -79,9 +85,10 @@ fn audience_text(token: &Parsed<'_>) -> String {
     token.claims.get("aud").map(ToString::to_string).unwrap_or_default().replace('"', "")
 }
 
-async fn keys(source: &KeySource) -> Option<Jwks> {
+async fn keys(world: &World, source: &KeySource) -> Option<Jwks> {
     let (url, ca) = match source {
         KeySource::Inline(keys) => return Some(keys.clone()),
+        KeySource::Cluster => return world.cluster_keys.get().cloned(),
         KeySource::Url(url) => (url, None),
         KeySource::Private { url, ca } => (url, Some(ca)),
     };

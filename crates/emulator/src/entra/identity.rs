@@ -118,6 +118,8 @@ pub(super) fn exchange_audience() -> String {
 pub enum KeySource {
     /// Right here.
     Inline(Jwks),
+    /// Those of this emulator's own Kubernetes API.
+    Cluster,
     /// At this URL, read at each exchange.
     Url(String),
     /// At this URL, which has a certificate of the authority in this PEM file.

@@ -174,6 +174,35 @@ fn bench_keys() -> keymount_emulator::token::Jwks {
 }
 
 #[tokio::test]
+async fn service_accounts_of_the_emulated_cluster_are_known() {
+    let bench = Bench::with(Options { kubernetes: Some(0), ..Options::default() }).await;
+    let api = bench.emulator.kubernetes().expect("a cluster");
+    for (kind, namespace, name) in [("Namespace", "", "shop"), ("ServiceAccount", "shop", "web")] {
+        let metadata = serde_json::json!({ "namespace": namespace, "name": name });
+        api.put(&serde_json::json!({ "apiVersion": "v1", "kind": kind, "metadata": metadata }))
+            .expect("an object");
+    }
+    let url = format!("{}/api/v1/namespaces/shop/serviceaccounts/web/token", api.url());
+    let body = serde_json::json!({
+        "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": { "audiences": [EXCHANGE] }
+    });
+    let request = bench.client.post(url).json(&body).send().await.expect("an answer");
+    let token: Value = request.json().await.expect("JSON");
+    let assertion = token["status"]["token"].as_str().expect("a token");
+    bench.emulator.directory().add(Identity {
+        federated: vec![Federation {
+            issuer: "https://kubernetes.default.svc.cluster.local".to_owned(),
+            subject: SUBJECT.to_owned(),
+            audience: EXCHANGE.to_owned(),
+            keys: Some(KeySource::Cluster),
+        }],
+        ..Identity::new(IdentityKind::UserAssigned, WORKLOAD)
+    });
+    let (status, body) = exchange(&bench, WORKLOAD, assertion).await;
+    assert_eq!(status, StatusCode::OK, "{body}");
+}
+
+#[tokio::test]
 async fn any_token_is_still_a_token() {
     let bench = Bench::with(Options { allow_any_token: true, ..Options::default() }).await;
     let stranger = Signer::new();
