@@ -6,6 +6,7 @@ use axum::Router;
 use keymount_clock::WallClock;
 use keymount_daemon::grpc::{Endpoint, ListenError, Listener};
 use keymount_daemon::{grpc, http};
+use kube::Client;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -60,9 +61,16 @@ impl Driver {
     /// [`RunError`].
     pub async fn build(config: Config) -> Result<Self, RunError> {
         let client = client(config.kubeconfig.as_deref()).await?;
+        Self::assemble(config, client, WallClock::system()).await
+    }
+
+    /// Like [`build`](Self::build), with a client and a clock of the caller's.
+    ///
+    /// # Errors
+    /// [`RunError`].
+    pub async fn assemble(config: Config, client: Client, clock: WallClock) -> Result<Self, RunError> {
         let closing = CancellationToken::new();
-        let Assembled { node, class_changes, events } =
-            Node::assemble(&config, client, WallClock::system(), &closing);
+        let Assembled { node, class_changes, events } = Node::assemble(&config, client, clock, &closing);
         let registry = node.metrics.registry().clone();
         registry.register(Live::new(Arc::clone(&node)));
 

@@ -1,0 +1,221 @@
+//! Rotation over simulated hours: how often the provider is called (I3), that nothing is written when
+//! nothing changes (I4), that failures keep the old content and are visible (I9).
+
+use std::time::Duration;
+
+use keymount_stack_tests::{Node, NodeOptions, paused_stack_test, reply};
+use serde_json::json;
+use tokio::time::{Instant, sleep, sleep_until};
+use tonic::Status;
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn rotating(flags: &[&str]) -> NodeOptions {
+    let flags: Vec<&str> = ["--enable-secret-rotation"].iter().chain(flags).copied().collect();
+    NodeOptions::flags(&flags)
+}
+
+/// Publishes again every so often for an hour, as kubelet does.
+async fn republish_for_an_hour(node: &Node, cadence: Duration) {
+    let end = Instant::now() + HOUR;
+    while Instant::now() + cadence < end {
+        sleep(cadence).await;
+        node.publish().await.unwrap();
+    }
+    sleep_until(end).await;
+}
+
+// Upstream takes the age of a directory for the age of the content and calls the provider at every
+// republish (driver issue 2057).
+paused_stack_test!(i3_issue_2057_the_interval_is_kept_under_any_republish_cadence, |_| async {
+    for cadence in [1, 12, 60, 90, 7200].map(Duration::from_secs) {
+        for (interval, most) in [("2m", 34), ("10m", 7), ("1h", 2)] {
+            let node = Node::start(rotating(&[&format!("--rotation-poll-interval={interval}")])).await;
+            node.publish().await.unwrap();
+            republish_for_an_hour(&node, cadence).await;
+            let calls = node.provider.count();
+            assert!(
+                calls <= most && calls + 1 >= most * 8 / 10,
+                "{calls} calls at {cadence:?} and {interval}"
+            );
+        }
+    }
+});
+
+paused_stack_test!(i4_an_unchanged_rotation_writes_nothing, |_| async {
+    let node = Node::start(rotating(&["--rotation-poll-interval=1m", "--secret-repair-interval=0"])).await;
+    node.put_class(
+        &json!([{"secretName": "s", "type": "Opaque", "data": [{"objectName": "password", "key": "p"}]}]),
+    );
+    node.publish().await.unwrap();
+    node.status(|status| status["status"]["mounted"] == true).await;
+    node.secret("s", |secret| !secret.is_null()).await;
+    sleep(Duration::from_secs(5)).await;
+    let before = (node.api.revision(), std::fs::read_link(node.target().join("..data")).unwrap());
+    node.api.journal().reset();
+    republish_for_an_hour(&node, Duration::from_secs(12)).await;
+    assert!(node.provider.count() > 50);
+    assert_eq!(node.api.journal().writes(), 0);
+    assert_eq!((node.api.revision(), std::fs::read_link(node.target().join("..data")).unwrap()), before);
+    let reads: Vec<_> = node
+        .api
+        .journal()
+        .records()
+        .into_iter()
+        .filter(|r| r.verb != keymount_emulator::kubernetes::Verb::Watch)
+        .collect();
+    assert!(reads.is_empty(), "watches alone: {reads:?}");
+});
+
+paused_stack_test!(new_content_reaches_file_status_and_secret, |_| async {
+    let node = Node::start(rotating(&["--rotation-poll-interval=30s"])).await;
+    node.put_class(
+        &json!([{"secretName": "s", "type": "Opaque", "data": [{"objectName": "password", "key": "p"}]}]),
+    );
+    node.publish().await.unwrap();
+    node.secret("s", |secret| !secret.is_null()).await;
+    node.provider.answer(|_| reply("v2", &[("password", "second")]));
+    let status = node.status(|status| status["status"]["objects"][0]["version"] == "v2").await;
+    assert_eq!(status["status"]["objects"][0]["id"], "secret/password");
+    let secret = node
+        .secret("s", |secret| {
+            secret["metadata"]["annotations"]["keymount.io/object-versions"] == r#"{"secret/password":"v2"}"#
+        })
+        .await;
+    assert_eq!(Node::secret_data(&secret)["p"], "second");
+    assert_eq!(node.read("password").as_deref(), Some("second"));
+    // The provider is told what is mounted.
+    let told = node.provider.calls().pop().unwrap();
+    assert_eq!(told.current_object_version[0].id, "secret/password");
+    // An object that is gone takes its file along.
+    node.provider.answer(|_| reply("v3", &[("other", "third")]));
+    node.status(|status| status["status"]["objects"][0]["id"] == "secret/other").await;
+    assert_eq!((node.read("password"), node.read("other").as_deref()), (None, Some("third")));
+});
+
+paused_stack_test!(i9_a_failed_rotation_keeps_the_content_and_is_visible, |_| async {
+    let node = Node::start(rotating(&["--rotation-poll-interval=30s"])).await;
+    node.publish().await.unwrap();
+    let failure = "failed to get objectType:secret, objectName:password, objectVersion:: GET https://kv.vault.azure.net/x\nERROR CODE: Forbidden\noid=secret-oid";
+    node.provider.answer(move |_| Err(Status::unknown(failure)));
+    let status = node.status(|status| status["status"]["conditions"][1]["status"] == "False").await;
+    let condition = &status["status"]["conditions"][1];
+    assert_eq!(
+        (&condition["type"], &condition["reason"]),
+        (&json!("RotationSucceeded"), &json!("ProviderError"))
+    );
+    let message = condition["message"].as_str().unwrap();
+    assert!(message.contains("objectName: password, Forbidden"), "{message}");
+    for hidden in ["vault.azure.net", "oid"] {
+        assert!(!message.contains(hidden), "{message}");
+    }
+    assert_eq!(status["status"]["mounted"], true);
+    assert_eq!(node.read("password").as_deref(), Some("first"));
+    // Kubelet is told nothing: it would take the volume away.
+    node.publish().await.unwrap();
+    // Hours of failures are one event every ten minutes at most, and calls with growing pauses.
+    let calls = node.provider.count();
+    sleep(2 * HOUR).await;
+    assert!(node.provider.count() - calls < 30, "{}", node.provider.count() - calls);
+    let events = node.api.list("events", "default");
+    assert!(!events.is_empty() && events.len() < 15, "{}", events.len());
+    assert!(events.iter().all(|event| event["reason"] == "MountRotationFailed" && event["involvedObject"]["name"] == "web"));
+    // It recovers by itself.
+    node.provider.answer(|_| reply("v2", &[("password", "second")]));
+    node.status(|status| status["status"]["conditions"][1]["status"] == "True").await;
+    assert_eq!(node.read("password").as_deref(), Some("second"));
+});
+
+paused_stack_test!(without_the_flag_nothing_is_fetched_again, |_| async {
+    let node = Node::start(NodeOptions::default()).await;
+    node.publish().await.unwrap();
+    republish_for_an_hour(&node, Duration::from_secs(60)).await;
+    assert_eq!(node.provider.count(), 1);
+});
+
+paused_stack_test!(a_class_chooses_its_interval_and_asks_for_a_refresh, |_| async {
+    let node = Node::start(rotating(&["--rotation-poll-interval=1h"])).await;
+    let annotate = |key: &str, value: &str| {
+        let patch = json!({"metadata": {"annotations": {key: value}}});
+        node.api.patch("secretproviderclasses.secrets-store.csi.x-k8s.io", "default", "web", &patch).unwrap();
+    };
+    annotate("keymount.io/refresh", "before the pod came");
+    node.publish().await.unwrap();
+    sleep(Duration::from_secs(60)).await;
+    assert_eq!(node.provider.count(), 1);
+    // Forced: within seconds, once per value, no kubelet involved.
+    for (value, expected) in [("1", 2), ("1", 2), ("2", 3)] {
+        annotate("keymount.io/refresh", value);
+        sleep(Duration::from_secs(3)).await;
+        assert_eq!(node.provider.count(), expected, "{value}");
+    }
+    annotate("keymount.io/rotation-poll-interval", "1m");
+    sleep(HOUR + Duration::from_secs(600)).await;
+    let calls = node.provider.count() - 3;
+    assert!((8..=14).contains(&calls), "the new interval counts from the next rotation: {calls}");
+});
+
+paused_stack_test!(an_unpublished_volume_is_not_rotated, |_| async {
+    let node = Node::start(rotating(&["--rotation-poll-interval=30s"])).await;
+    node.publish().await.unwrap();
+    node.unpublish().await.unwrap();
+    sleep(HOUR).await;
+    assert_eq!(node.provider.count(), 1);
+});
+
+paused_stack_test!(tokens_are_kept_fresh_by_kubelet_and_expired_ones_are_not_used, |_| async {
+    let node = Node::start(rotating(&["--rotation-poll-interval=10m"])).await;
+    let with_token = |token: &str, expires: &str| {
+        let mut request = node.request();
+        let tokens = json!({"aud": {"token": token, "expirationTimestamp": expires}}).to_string();
+        request.volume_context.insert("csi.storage.k8s.io/serviceAccount.tokens".to_owned(), tokens);
+        request
+    };
+    // The test's clock starts at noon.
+    node.publish_as(with_token("first", "2026-11-24T13:00:00Z")).await.unwrap();
+    sleep(Duration::from_secs(300)).await;
+    node.publish_as(with_token("second", "2026-11-24T13:05:00Z")).await.unwrap();
+    sleep(Duration::from_secs(600)).await;
+    let used = node.provider.calls().pop().unwrap();
+    assert!(used.attributes.contains("second"), "the newest token is used");
+    // Kubelet stops republishing: after the token's end nobody is called with it.
+    sleep(HOUR).await;
+    let calls = node.provider.count();
+    sleep(HOUR).await;
+    assert_eq!(node.provider.count(), calls);
+    let status = node.status(|status| status["status"]["conditions"][1]["status"] == "False").await;
+    assert_eq!(status["status"]["conditions"][1]["reason"], "TokensExpired");
+    // With a new one it goes on at once.
+    node.publish_as(with_token("third", "2026-11-24T18:00:00Z")).await.unwrap();
+    sleep(Duration::from_secs(1)).await;
+    assert!(node.provider.calls().pop().unwrap().attributes.contains("third"));
+});
+
+paused_stack_test!(after_a_restart_volumes_are_served_and_rotated_spread_over_one_interval, |_| async {
+    let mut node = Node::start(rotating(&["--rotation-poll-interval=10m"])).await;
+    let targets: Vec<_> = (0..20)
+        .map(|number| keymount_stack_tests::target(&node.path("pods"), &format!("uid-{number}"), "v"))
+        .collect();
+    let request = |target: &std::path::Path| {
+        let mut request = node.request();
+        request.target_path = target.display().to_string();
+        request
+    };
+    for target in &targets {
+        node.publish_as(request(target)).await.unwrap();
+    }
+    let requests: Vec<_> = targets.iter().map(|target| request(target)).collect();
+    node.stop_driver().await;
+    node.start_driver().await;
+    let before = node.provider.count();
+    for request in requests {
+        node.publish_as(request).await.unwrap();
+    }
+    assert_eq!(node.provider.count(), before, "what is mounted is believed");
+    sleep(Duration::from_secs(240)).await;
+    let early = node.provider.count() - before;
+    sleep(Duration::from_secs(420)).await;
+    let all = node.provider.count() - before;
+    assert!(all >= 20, "every volume within one interval: {all}");
+    assert!((1..20).contains(&early), "and not all at once: {early}");
+});
