@@ -12,8 +12,8 @@
 //! 6. [`FilePaths`] for the files that came of it.
 //!
 //! YAML is read as Go's yaml.v3 reads it. Known differences, none of which a working class can notice:
-//! JSON's escape `\/` and surrogate pairs in double quotes, an empty key, a tab on a blank line or the
-//! directive `%YAML 1.2` are taken here and refused there; a line break written as U+0085, U+2028 or
+//! JSON's escape `\/` and surrogate pairs in double quotes, an empty key, a tab on a blank line or an
+//! unknown directive are taken here and refused there; a line break written as U+0085, U+2028 or
 //! U+2029, `0b-1` as a number, and text behind `...` are taken there and refused (or plain text) here;
 //! what follows the first document is never read here, while yaml.v3 may stumble over its first words.
 
