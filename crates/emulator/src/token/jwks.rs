@@ -3,12 +3,13 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use der::{DecodePem, Encode};
-use p256::ecdsa::signature::Verifier;
 use pkcs8::DecodePublicKey;
-use rsa::BoxedUint;
+use ring::signature::{
+    ECDSA_P256_SHA256_FIXED, RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256, RsaPublicKeyComponents,
+    UnparsedPublicKey,
+};
 use rsa::traits::PublicKeyParts;
 use serde::{Deserialize, Serialize};
-use sha2::Sha256;
 
 use super::Parsed;
 use crate::pki::base64url;
@@ -75,43 +76,30 @@ impl Jwk {
         })
     }
 
-    fn rsa(&self) -> Option<rsa::PublicKey> {
-        let number = |text: &Option<String>| {
-            let bytes = URL_SAFE_NO_PAD.decode(text.as_ref()?).ok()?;
-            Some(BoxedUint::from_be_slice_vartime(&bytes))
-        };
-        rsa::PublicKey::new(number(&self.n)?, number(&self.e)?).ok()
-    }
-
     fn verifies(&self, token: &Parsed<'_>) -> Option<bool> {
-        match (token.alg.as_str(), self.kty.as_str()) {
-            ("RS256", "RSA") => {
-                let signature = rsa::pkcs1v15::Signature::try_from(token.signature.as_slice()).ok()?;
-                let verifier = rsa::pkcs1v15::VerifyingKey::<Sha256>::new(self.rsa()?);
-                Some(verifier.verify(token.signed, &signature).is_ok())
-            }
-            ("PS256", "RSA") => {
-                let signature = rsa::pss::Signature::try_from(token.signature.as_slice()).ok()?;
-                let verifier = rsa::pss::VerifyingKey::<Sha256>::new(self.rsa()?);
-                Some(verifier.verify(token.signed, &signature).is_ok())
+        let member = |text: &Option<String>| URL_SAFE_NO_PAD.decode(text.as_ref()?).ok();
+        let verified = match (token.alg.as_str(), self.kty.as_str()) {
+            (alg @ ("RS256" | "PS256"), "RSA") => {
+                let padding =
+                    if alg == "RS256" { &RSA_PKCS1_2048_8192_SHA256 } else { &RSA_PSS_2048_8192_SHA256 };
+                let key = RsaPublicKeyComponents { n: member(&self.n)?, e: member(&self.e)? };
+                key.verify(padding, token.signed, &token.signature)
             }
             ("ES256", "EC") if self.crv.as_deref() == Some("P-256") => {
-                let mut point = vec![4];
-                for coordinate in [&self.x, &self.y] {
-                    point.extend(URL_SAFE_NO_PAD.decode(coordinate.as_ref()?).ok()?);
-                }
-                let key = p256::ecdsa::VerifyingKey::from_sec1_bytes(&point).ok()?;
-                let signature = p256::ecdsa::Signature::from_slice(&token.signature).ok()?;
-                Some(key.verify(token.signed, &signature).is_ok())
+                // Uncompressed SEC1: 04, x, y.
+                let point = [vec![4], member(&self.x)?, member(&self.y)?].concat();
+                UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).verify(token.signed, &token.signature)
             }
-            _ => None,
-        }
+            _ => return None,
+        };
+        Some(verified.is_ok())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use p256::ecdsa::signature::{SignatureEncoding, Signer};
+    use rsa::signature::{SignatureEncoding, Signer};
+    use sha2::Sha256;
 
     use super::*;
     use crate::pki::{Algorithm, PrivateKey};
