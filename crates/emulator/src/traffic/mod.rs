@@ -1,7 +1,7 @@
 //! What was asked: totals per service, host, method, path and status, a short journal, connections.
 //!
-//! Tests assert on it ("three calls to the vault, one token"). Nothing secret is kept: no header but
-//! the user agent, no body, and of the query only what names an API version, a page or an identity.
+//! Tests assert on it ("three calls to the vault, one token"). Nothing secret is kept: no header but the
+//! user agent, no body; in paths and queries none of the emulated services takes a secret.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -73,7 +73,7 @@ pub struct Connections {
 /// Everything counted, as the admin API shows it.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Snapshot {
-    /// Totals, largest groups not first: sorted by service, host, method, path, status.
+    /// Totals, sorted by service, host, method, path and status.
     pub requests: Vec<Total>,
     /// Connections per listener name.
     pub connections: BTreeMap<String, Connections>,
