@@ -12,6 +12,8 @@ use serde::de::Visitor;
 use serde::{Deserialize, Deserializer};
 use tokio::time::Instant;
 
+use crate::error::Source;
+
 /// A cached token is not handed out any more when it has less than this left, unless no new one can
 /// be had.
 const LAST_MINUTES: Duration = Duration::from_secs(5 * 60);
@@ -95,14 +97,34 @@ pub(crate) enum Freshness {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MalformedToken {
     /// Not the JSON of a token answer.
-    #[error("json decode error: the answer is not a token response (it is not shown)")]
-    NotJson,
+    #[error("{0}")]
+    NotJson(&'static str),
     /// No `access_token`.
     #[error("response is missing access_token")]
     NoToken,
     /// Neither way of stating the expiry.
     #[error("expires_in and expires_on are both missing or invalid")]
     NoExpiry,
+}
+
+impl MalformedToken {
+    /// In Go's words where that shows nothing of the answer.
+    pub(crate) fn not_json(body: &[u8], error: &serde_json::Error) -> Self {
+        Self::NotJson(match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
+            Some(b'<') => "invalid character '<' looking for beginning of value",
+            _ if error.is_eof() => "unexpected end of JSON input",
+            _ => "the answer is not a token response (it is not shown)",
+        })
+    }
+
+    /// What the SDK puts in front of it, which depends on who was asked.
+    pub(crate) const fn prefix(&self, source: Source) -> &'static str {
+        match (self, source) {
+            (Self::NoToken, _) | (_, Source::PodIdentity) => "",
+            (_, Source::ManagedIdentity) => "error parsing the json error: ",
+            _ => "json decode error: ",
+        }
+    }
 }
 
 /// A token answer. Numbers may be strings, and dates have been seen in three spellings.
@@ -120,7 +142,8 @@ pub(crate) struct TokenResponse {
 
 impl TokenResponse {
     pub(crate) fn parse(body: &[u8], clock: &WallClock) -> Result<AccessToken, MalformedToken> {
-        let response: Self = serde_json::from_slice(body).map_err(|_| MalformedToken::NotJson)?;
+        let response: Self =
+            serde_json::from_slice(body).map_err(|error| MalformedToken::not_json(body, &error))?;
         response.into_token(clock)
     }
 
@@ -262,7 +285,10 @@ mod tests {
     #[test]
     fn answers_that_are_no_tokens() {
         let parse = |body: &str| TokenResponse::parse(body.as_bytes(), &clock()).err();
-        assert_eq!(parse("<html>"), Some(MalformedToken::NotJson));
+        assert_eq!(
+            parse("<html>"),
+            Some(MalformedToken::NotJson("invalid character '<' looking for beginning of value"))
+        );
         assert_eq!(parse(r#"{"expires_in":1}"#), Some(MalformedToken::NoToken));
         assert_eq!(parse(r#"{"access_token":"","expires_in":1}"#), Some(MalformedToken::NoToken));
     }

@@ -106,7 +106,7 @@ pub enum TokenError {
         text: String,
     },
     /// The answer holds no token.
-    #[error("{}", source_kind.message(&error.to_string()))]
+    #[error("{}", source_kind.message(&format!("{}{error}", error.prefix(*source_kind))))]
     Malformed {
         /// Who was asked.
         source_kind: Source,

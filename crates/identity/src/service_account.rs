@@ -10,6 +10,7 @@ use keymount_sensitive::{SecretBytes, SecretString};
 use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Deserializer};
 use serde_json::error::Category;
+use serde_json::value::RawValue;
 
 /// The audience of tokens for workload identity.
 pub const WORKLOAD_IDENTITY_AUDIENCE: &str = "api://AzureADTokenExchange";
@@ -42,9 +43,18 @@ struct Entry {
 }
 
 fn text<'de, D: Deserializer<'de>>(json: D) -> Result<Option<SecretString>, D::Error> {
-    Option::<SecretString>::deserialize(json).map_err(|_| {
-        serde::de::Error::custom("json: cannot unmarshal into Go struct field saToken.token of type string")
-    })
+    let raw = <&RawValue>::deserialize(json)?;
+    let kind = match raw.get().as_bytes().first() {
+        Some(b'"') => return Ok(serde_json::from_str(raw.get()).ok()),
+        Some(b'n') => return Ok(None),
+        Some(b'{') => "object",
+        Some(b'[') => "array",
+        Some(b't' | b'f') => "bool",
+        _ => "number",
+    };
+    Err(serde::de::Error::custom(format_args!(
+        "json: cannot unmarshal {kind} into Go struct field saToken.token of type string"
+    )))
 }
 
 fn timestamp<'de, D: Deserializer<'de>>(json: D) -> Result<(), D::Error> {
@@ -196,7 +206,7 @@ pub(crate) mod tests {
             (r#"{"a":"#, "unexpected end of JSON input"),
             (
                 r#"{"a":{"token":1}}"#,
-                "json: cannot unmarshal into Go struct field saToken.token of type string",
+                "json: cannot unmarshal number into Go struct field saToken.token of type string",
             ),
             (
                 r#"{"a":{"token":"t","expirationTimestamp":"soon"}}"#,

@@ -24,7 +24,7 @@ pub use answer::Answer;
 pub use client::{Transport, TransportOptions, install_tls_provider};
 pub use dump::{RULE, SHOWN_BODY_BYTES, credential_dump, error_code, service_dump};
 pub use error::{Cause, TransportError};
-pub use proxy::ProxyRules;
+pub use proxy::{ProxyError, ProxyRules};
 pub use request::{Method, Request};
 pub use resolve::Resolver;
 pub use retry::{Schedule, retry_after, send_with_retries};

@@ -1,42 +1,37 @@
 //! What a vault answers: secrets, keys, certificates, lists of versions.
 //!
 //! Every field is optional, as in the service's own models; what a missing one means is for the caller
-//! to say. Errors never quote the answer.
+//! to say.
 
 use keymount_sensitive::SecretString;
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use serde_json::error::Category;
+use serde_json::value::RawValue;
 
 use crate::error::VaultError;
 use crate::item::{Item, ObjectKind};
+use crate::json::Fields;
 
 /// A secret (`GET /secrets/{name}/{version}`).
-#[derive(Default, Deserialize)]
-#[serde(default)]
+#[derive(Default)]
 pub struct SecretBundle {
     /// The secret itself.
     pub value: Option<SecretString>,
     /// Its URL, with the version.
     pub id: Option<String>,
     /// What the value is, as whoever stored it says; reliable for certificates only.
-    #[serde(rename = "contentType")]
     pub content_type: Option<String>,
     /// The URL of the key, if the secret belongs to a certificate.
     pub kid: Option<String>,
 }
 
 /// A key (`GET /keys/{name}/{version}`).
-#[derive(Default, Deserialize)]
-#[serde(default)]
+#[derive(Default)]
 pub struct KeyBundle {
     /// The public part.
     pub key: Option<JsonWebKey>,
 }
 
 /// A public JSON Web Key. Numbers are base64url without padding.
-#[derive(Default, Deserialize)]
-#[serde(default)]
+#[derive(Default)]
 pub struct JsonWebKey {
     /// Its URL, with the version.
     pub kid: Option<String>,
@@ -55,8 +50,7 @@ pub struct JsonWebKey {
 }
 
 /// A certificate (`GET /certificates/{name}/{version}`).
-#[derive(Default, Deserialize)]
-#[serde(default)]
+#[derive(Default)]
 pub struct CertificateBundle {
     /// Its URL, with the version.
     pub id: Option<String>,
@@ -74,8 +68,7 @@ pub struct VersionEntry {
 }
 
 /// The attributes of a version that matter here.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Attributes {
     /// Whether it may be used.
     pub enabled: Option<bool>,
@@ -100,9 +93,26 @@ pub(crate) enum Content {
 impl Content {
     pub(crate) fn parse_object(kind: ObjectKind, body: &[u8]) -> Result<Self, VaultError> {
         Ok(match kind {
-            ObjectKind::Secret => Self::Secret(parse(body, "*azsecrets.SecretBundle")?),
-            ObjectKind::Key => Self::Key(parse(body, "*azkeys.KeyBundle")?),
-            ObjectKind::Certificate => Self::Certificate(parse(body, "*azcertificates.CertificateBundle")?),
+            ObjectKind::Secret => {
+                let fields = Fields::of_answer(body, "*azsecrets.SecretBundle")?;
+                Self::Secret(SecretBundle {
+                    value: fields.text("value", "Value")?,
+                    id: fields.text("id", "ID")?,
+                    content_type: fields.text("contentType", "ContentType")?,
+                    kid: fields.text("kid", "Kid")?,
+                })
+            }
+            ObjectKind::Key => {
+                let fields = Fields::of_answer(body, "*azkeys.KeyBundle")?;
+                Self::Key(KeyBundle { key: fields.raw("key").map(JsonWebKey::parse).transpose()? })
+            }
+            ObjectKind::Certificate => {
+                let fields = Fields::of_answer(body, "*azcertificates.CertificateBundle")?;
+                Self::Certificate(CertificateBundle {
+                    id: fields.text("id", "ID")?,
+                    cer: fields.text("cer", "CER")?,
+                })
+            }
         })
     }
 
@@ -126,72 +136,66 @@ impl Content {
     }
 }
 
-impl Page {
-    pub(crate) fn parse(item: &Item, body: &[u8]) -> Result<Self, VaultError> {
-        #[derive(Default, Deserialize)]
-        #[serde(default)]
-        struct List {
-            value: Option<Vec<Entry>>,
-            #[serde(rename = "nextLink")]
-            next_link: Option<String>,
-        }
-        #[derive(Default, Deserialize)]
-        #[serde(default)]
-        struct Entry {
-            id: Option<String>,
-            kid: Option<String>,
-            attributes: Option<Attributes>,
-        }
-        let kind = item.kind();
-        let model = match kind {
-            ObjectKind::Secret => "*azsecrets.SecretListResult",
-            ObjectKind::Key => "*azkeys.KeyListResult",
-            ObjectKind::Certificate => "*azcertificates.CertificateListResult",
-        };
-        let list: List = parse(body, model)?;
-        let entry = |entry: Entry| {
-            let id = if kind == ObjectKind::Key { entry.kid } else { entry.id };
-            match id {
-                Some(id) => Ok(Some(VersionEntry { id, attributes: entry.attributes })),
-                // Dropped later in any case; without attributes nobody needs to know which it was.
-                None if entry.attributes.is_none() => Ok(None),
-                None => Err(VaultError::Malformed { model, detail: "an entry has no id".to_owned() }),
-            }
-        };
-        let entries = list.value.unwrap_or_default().into_iter().map(entry);
-        let entries: Vec<Option<VersionEntry>> = entries.collect::<Result<_, _>>()?;
+impl JsonWebKey {
+    fn parse(value: &RawValue) -> Result<Self, VaultError> {
+        let fields = Fields::of_value(value, "*azkeys.JSONWebKey")?;
         Ok(Self {
-            entries: entries.into_iter().flatten().collect(),
-            next: list.next_link.filter(|link| !link.is_empty()),
+            kid: fields.text("kid", "KID")?,
+            kty: fields.text("kty", "Kty")?,
+            crv: fields.text("crv", "Crv")?,
+            n: fields.text("n", "N")?,
+            e: fields.text("e", "E")?,
+            x: fields.text("x", "X")?,
+            y: fields.text("y", "Y")?,
         })
     }
 }
 
-/// An empty body is an empty object, and a byte order mark is skipped, as the SDK has it.
-fn parse<T: Default + DeserializeOwned>(body: &[u8], model: &'static str) -> Result<T, VaultError> {
-    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    if body.is_empty() {
-        return Ok(T::default());
-    }
-    let parsed: Result<Option<T>, _> = serde_json::from_slice(body);
-    match parsed {
-        Ok(parsed) => Ok(parsed.unwrap_or_default()),
-        Err(error) => Err(VaultError::Malformed { model, detail: detail(body, &error) }),
+impl Attributes {
+    fn parse(value: &RawValue, model: &'static str) -> Result<Self, VaultError> {
+        let fields = Fields::of_value(value, model)?;
+        Ok(Self {
+            enabled: fields.get("enabled", "Enabled", "bool")?,
+            created: fields.get("created", "Created", "int64")?,
+        })
     }
 }
 
-/// Go's words where they fit; never more of the body than one character that cannot begin JSON.
-fn detail(body: &[u8], error: &serde_json::Error) -> String {
-    let first = body.iter().find(|byte| !byte.is_ascii_whitespace()).copied().map(char::from);
-    match (error.classify(), first) {
-        (Category::Eof, _) => "unexpected end of JSON input".to_owned(),
-        (Category::Syntax, Some(first @ ('<' | '='))) => {
-            format!("invalid character '{first}' looking for beginning of value")
+impl Page {
+    pub(crate) fn parse(item: &Item, body: &[u8]) -> Result<Self, VaultError> {
+        let (model, entry_model, attributes_model, id) = match item.kind() {
+            ObjectKind::Secret => {
+                ("*azsecrets.SecretListResult", "*azsecrets.SecretItem", "*azsecrets.SecretAttributes", "id")
+            }
+            ObjectKind::Key => ("*azkeys.KeyListResult", "*azkeys.KeyItem", "*azkeys.KeyAttributes", "kid"),
+            ObjectKind::Certificate => (
+                "*azcertificates.CertificateListResult",
+                "*azcertificates.CertificateItem",
+                "*azcertificates.CertificateAttributes",
+                "id",
+            ),
+        };
+        let list = Fields::of_answer(body, model)?;
+        let values: Vec<&RawValue> = match list.raw("value") {
+            None => Vec::new(),
+            Some(values) => serde_json::from_str(values.get()).map_err(|_| VaultError::Malformed {
+                model,
+                detail: "the list is not an array".to_owned(),
+            })?,
+        };
+        let mut entries = Vec::with_capacity(values.len());
+        for value in values {
+            let fields = Fields::of_value(value, entry_model)?;
+            // Without attributes an entry is not used, so nobody needs to know which it is.
+            let Some(attributes) = fields.raw("attributes") else { continue };
+            let attributes = Some(Attributes::parse(attributes, attributes_model)?);
+            let Some(id) = fields.text(id, "ID")? else {
+                return Err(VaultError::Malformed { model, detail: "an entry has no id".to_owned() });
+            };
+            entries.push(VersionEntry { id, attributes });
         }
-        (Category::Data, _) => {
-            format!("json: cannot unmarshal a value of the wrong type at column {}", error.column())
-        }
-        _ => format!("invalid JSON at line {} column {}", error.line(), error.column()),
+        let next: Option<String> = list.text("nextLink", "NextLink")?;
+        Ok(Self { entries, next: next.filter(|link| !link.is_empty()) })
     }
 }
 
@@ -229,7 +233,7 @@ mod tests {
         let body = br#"{"value":[{"id":"https://kv/secrets/n/a","attributes":{"enabled":false,"created":5}},
             {"id":"https://kv/secrets/n/b"},{}],"nextLink":"https://kv/next"}"#;
         let page = Page::parse(&versions(ObjectKind::Secret), body).expect("a page");
-        assert_eq!(page.entries.len(), 2);
+        assert_eq!(page.entries.len(), 1, "entries without attributes are not used");
         let attributes = Attributes { enabled: Some(false), created: Some(5) };
         assert_eq!(page.entries[0].attributes, Some(attributes));
         assert_eq!(page.next.as_deref(), Some("https://kv/next"));
@@ -244,16 +248,28 @@ mod tests {
 
     #[test]
     fn i5_errors_do_not_quote_the_answer() {
+        let model = "unmarshalling type *azsecrets.SecretBundle: ";
         for (body, end) in [
             ("<html>c4n4ry", "invalid character '<' looking for beginning of value"),
             (r#"{"value":"c4n4ry"#, "unexpected end of JSON input"),
-            (r#"{"value":{"c4n4ry":1}}"#, "json: cannot unmarshal a value of the wrong type at column 9"),
+            (
+                r#"{"value":{"c4n4ry":1}}"#,
+                &format!(
+                    "{model}struct field Value: json: cannot unmarshal object into Go value of type string"
+                ),
+            ),
+            (
+                r#"["c4n4ry"]"#,
+                &format!(
+                    "{model}json: cannot unmarshal array into Go value of type map[string]json.RawMessage"
+                ),
+            ),
             (r#"{"value" "c4n4ry"}"#, "invalid JSON at line 1 column 10"),
+            ("c4n4ry", "invalid JSON at line 1 column 1"),
         ] {
             let error = Content::parse_object(ObjectKind::Secret, body.as_bytes()).err().expect("an error");
             let text = error.to_string();
-            assert!(text.starts_with("unmarshalling type *azsecrets.SecretBundle: "), "{text}");
-            assert!(text.ends_with(end), "{text}");
+            assert_eq!(text, format!("{model}{end}"));
             assert!(!text.contains("c4n"), "{text}");
         }
     }

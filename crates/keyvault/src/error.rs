@@ -153,11 +153,11 @@ pub enum VaultReason {
 }
 
 impl VaultError {
-    pub(crate) fn refused(url: &Url, answer: &Answer, secrets: &[&str]) -> Self {
+    pub(crate) fn refused(origin: &str, url: &Url, answer: &Answer, secrets: &[&str]) -> Self {
         Self::Refused {
             status: answer.status.as_u16(),
             codes: Codes::of(answer),
-            text: service_dump(Method::Get, url, answer, secrets),
+            text: service_dump(Method::Get, origin, url, answer, secrets),
         }
     }
 
@@ -285,7 +285,7 @@ mod tests {
             (302, String::new(), VaultReason::Redirected),
             (418, String::new(), VaultReason::Unexpected),
         ] {
-            let error = VaultError::refused(&url, &answer(status, body.as_str()), &[]);
+            let error = VaultError::refused("https://kv", &url, &answer(status, body.as_str()), &[]);
             assert_eq!(error.reason(), reason, "{status} {body}");
             assert!(error.hint().len() > 20, "{reason:?}");
             assert_eq!(error.is_denial(), matches!(status, 401 | 403));

@@ -5,6 +5,10 @@
 //! as a probe, and while that works the rest follow, each answer making room for one more. And a vault
 //! that has not been asked for a while gets one request first, which opens the connection (and shows
 //! whether it is HTTP/2) that the others then use. First mounts always go before rotations.
+//!
+//! A vault may ask for more patience than a first mount has. Rotations heed it to the letter; first
+//! mounts, which would only fail, go as probes on the back-off's own schedule: one at a time, ever more
+//! rarely. So a pod starts soon after the vault has recovered, and the vault hardly notices.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -67,13 +71,28 @@ struct State {
     last_used: Instant,
     /// Set while the first request to a cold vault is alone.
     warming: bool,
-    lanes: [VecDeque<oneshot::Sender<Pass>>; 2],
+    lanes: [VecDeque<Waiting>; 2],
+}
+
+struct Waiting {
+    deadline: Instant,
+    grant: oneshot::Sender<Pass>,
 }
 
 struct Closure {
+    /// When everybody may try again.
     until: Instant,
+    /// When a first mount that cannot wait until then may.
+    early: Instant,
     pause: Duration,
     probing: bool,
+}
+
+impl Closure {
+    /// When a request with this deadline may go.
+    fn opens_for(&self, lane: Lane, deadline: Instant) -> Instant {
+        if lane == Lane::Mount && self.until > deadline { self.early.min(self.until) } else { self.until }
+    }
 }
 
 /// Why the gate does not let a request through.
@@ -123,16 +142,15 @@ impl Gate {
         let mut granted = {
             let mut state = self.state();
             state.settle_cold();
-            if let Some(closure) = &state.closed
-                && closure.until > deadline
-            {
-                return Err(Turned::Throttled(closure.until - Instant::now()));
+            let opens = state.closed.as_ref().map(|closure| closure.opens_for(lane, deadline));
+            if let Some(opens) = opens.filter(|opens| *opens > deadline) {
+                return Err(Turned::Throttled(opens - Instant::now()));
             }
             if state.lanes.iter().map(VecDeque::len).sum::<usize>() >= self.options.waiting {
                 return Err(Turned::Crowded(self.options.waiting));
             }
-            let (sender, granted) = oneshot::channel();
-            state.lanes[lane as usize].push_back(sender);
+            let (grant, granted) = oneshot::channel();
+            state.lanes[lane as usize].push_back(Waiting { deadline, grant });
             self.admit(&mut state);
             granted
         };
@@ -182,8 +200,7 @@ impl Gate {
 
     /// Lets in whoever may go now, first mounts first.
     fn admit(self: &Arc<Self>, state: &mut State) {
-        while state.has_room() {
-            let Some(next) = state.lanes.iter_mut().find_map(VecDeque::pop_front) else { return };
+        while let Some(next) = state.next() {
             state.under_way += 1;
             let cold = state.is_cold();
             state.last_used = Instant::now();
@@ -195,7 +212,7 @@ impl Gate {
                 closure.probing = true;
             }
             let pass = Pass { gate: Arc::clone(self), epoch: state.epoch, settled: false };
-            if let Err(mut refused) = next.send(pass) {
+            if let Err(mut refused) = next.grant.send(pass) {
                 // Whoever waited has given up; the place is free again, and the lock is held here.
                 refused.settled = true;
                 state.leave();
@@ -206,12 +223,25 @@ impl Gate {
 }
 
 impl State {
-    fn has_room(&self) -> bool {
-        if let Some(closure) = &self.closed {
-            return !closure.probing && closure.until <= Instant::now();
+    /// Takes whoever may go now off the queue.
+    fn next(&mut self) -> Option<Waiting> {
+        let now = Instant::now();
+        if let Some(closure) = &self.closed
+            && closure.until > now
+        {
+            if closure.probing || closure.early > now {
+                return None;
+            }
+            let until = closure.until;
+            let mounts = &mut self.lanes[Lane::Mount as usize];
+            let hasty = mounts.iter().position(|waiting| waiting.deadline < until)?;
+            return mounts.remove(hasty);
         }
-        let window = if self.warming || self.is_cold() { 1 } else { self.window };
-        self.under_way < window
+        let full = match &self.closed {
+            Some(closure) => closure.probing,
+            None => self.under_way >= if self.warming || self.is_cold() { 1 } else { self.window },
+        };
+        if full { None } else { self.lanes.iter_mut().find_map(VecDeque::pop_front) }
     }
 
     fn is_cold(&self) -> bool {
@@ -232,15 +262,15 @@ impl State {
         }
     }
 
-    /// Closes the gate; says until when.
-    fn close(&mut self, asked: Option<Duration>) -> Instant {
-        let last = self.closed.as_ref().map_or(PAUSE.0, |closure| closure.pause);
-        let pause = asked.map_or_else(|| decorrelated(last), |asked| asked.min(LONGEST_CLOSURE));
+    /// Closes the gate; says when it opens for first mounts in a hurry, and for all.
+    fn close(&mut self, asked: Option<Duration>) -> [Instant; 2] {
+        let pause = decorrelated(self.closed.as_ref().map_or(PAUSE.0, |closure| closure.pause));
+        let early = Instant::now() + pause;
+        let until = asked.map_or(early, |asked| Instant::now() + asked.min(LONGEST_CLOSURE));
         self.epoch += 1;
         self.window = 1;
-        let until = Instant::now() + pause;
-        self.closed = Some(Closure { until, pause: pause.max(PAUSE.0), probing: false });
-        until
+        self.closed = Some(Closure { until, early, pause, probing: false });
+        [early, until]
     }
 }
 
@@ -256,8 +286,9 @@ impl Pass {
         state.warming = false;
         match verdict {
             Verdict::Throttled(asked) if current => {
-                let until = state.close(*asked);
-                gate.look_again_at(until);
+                for opens in state.close(*asked) {
+                    gate.look_again_at(opens);
+                }
             }
             // Sent before the gate closed: only its word about how long still counts.
             Verdict::Throttled(Some(asked)) => {
@@ -303,16 +334,15 @@ impl Drop for Pass {
     }
 }
 
-/// A pause between the shortest and three times the last one: callers that were throttled together
-/// drift apart, and a vault that stays throttled is asked less and less.
+/// A pause between the last one and three times that: callers that were throttled together drift
+/// apart, and a vault that stays throttled is asked less and less.
 fn decorrelated(last: Duration) -> Duration {
     let mut bytes = [0; 4];
     let fraction = match SystemRandom::new().fill(&mut bytes) {
         Ok(()) => f64::from(u32::from_be_bytes(bytes)) / f64::from(u32::MAX),
         Err(_) => 0.5,
     };
-    let most = last.saturating_mul(3).min(PAUSE.1);
-    PAUSE.0 + (most - PAUSE.0.min(most)).mul_f64(fraction)
+    (last + last.saturating_mul(2).mul_f64(fraction)).min(PAUSE.1)
 }
 
 #[cfg(test)]

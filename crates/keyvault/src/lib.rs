@@ -15,6 +15,7 @@ mod challenge;
 mod error;
 mod gate;
 mod item;
+mod json;
 mod request;
 mod vault;
 mod vaults;

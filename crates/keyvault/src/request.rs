@@ -54,9 +54,9 @@ impl Vault {
                 }
                 Some(Err(error)) if error.worth_retrying() => {
                     last = Some(error.cause.to_string());
-                    (VaultError::Unreachable(error), None)
+                    (VaultError::Unreachable(error.shown_as(self.shown(url))), None)
                 }
-                Some(Err(error)) => return Err(error.into()),
+                Some(Err(error)) => return Err(error.shown_as(self.shown(url)).into()),
             };
             match SCHEDULE.next_delay(tried, asked) {
                 Some(delay) if Instant::now() + delay < self.time() => tokio::time::sleep(delay).await,
@@ -67,8 +67,8 @@ impl Vault {
 
     async fn enter(&self, url: &Url, started: Instant, last: &Option<String>) -> Result<Pass, VaultError> {
         self.gate().enter(self.lane(), self.time()).await.map_err(|turned| match turned {
-            Turned::Throttled(wait) => VaultError::Throttled { url: url.as_str().into(), wait },
-            Turned::Crowded(waiting) => VaultError::Crowded { url: url.as_str().into(), waiting },
+            Turned::Throttled(wait) => VaultError::Throttled { url: self.shown(url).into(), wait },
+            Turned::Crowded(waiting) => VaultError::Crowded { url: self.shown(url).into(), waiting },
             Turned::Deadline => self.deadline(url, "waiting for its turn", started, last.clone()),
         })
     }
@@ -136,7 +136,7 @@ impl Vault {
 
     fn refused(&self, url: &Url, answer: &Answer, access: Option<&Access>) -> VaultError {
         let token = access.map(|access| access.token.secret().expose().as_str());
-        let error = VaultError::refused(url, answer, token.as_slice());
+        let error = VaultError::refused(self.origin(), url, answer, token.as_slice());
         if error.is_denial() {
             self.purge(access.and_then(|access| access.key));
         }

@@ -27,6 +27,8 @@ pub struct Vault(Arc<Inner>);
 struct Inner {
     vaults: Arc<Vaults>,
     url: Url,
+    /// Scheme and host as the class spells them, for texts.
+    origin: Box<str>,
     host: Arc<str>,
     gate: Arc<Gate>,
     session: Session,
@@ -76,6 +78,7 @@ impl Vault {
     pub(crate) fn new(
         vaults: Arc<Vaults>,
         url: Url,
+        origin: Box<str>,
         host: Arc<str>,
         gate: Arc<Gate>,
         session: Session,
@@ -83,7 +86,17 @@ impl Vault {
         lane: Lane,
         deadline: Instant,
     ) -> Self {
-        Self(Arc::new(Inner { vaults, url, host, gate, session, scope: Mutex::new(scope), lane, deadline }))
+        Self(Arc::new(Inner {
+            vaults,
+            url,
+            origin,
+            host,
+            gate,
+            session,
+            scope: Mutex::new(scope),
+            lane,
+            deadline,
+        }))
     }
 
     delivered!(
@@ -232,6 +245,16 @@ impl Vault {
         &self.0.host
     }
 
+    pub(crate) fn origin(&self) -> &str {
+        &self.0.origin
+    }
+
+    /// A URL of this vault as texts show it.
+    pub(crate) fn shown(&self, url: &Url) -> String {
+        let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
+        format!("{}{}{query}", self.0.origin, url.path())
+    }
+
     pub(crate) fn lane(&self) -> Lane {
         self.0.lane
     }
@@ -247,6 +270,6 @@ impl Vault {
         since: Instant,
         last: Option<String>,
     ) -> VaultError {
-        VaultError::Deadline { url: url.as_str().into(), stage, waited: since.elapsed(), last }
+        VaultError::Deadline { url: self.shown(url).into(), stage, waited: since.elapsed(), last }
     }
 }

@@ -96,12 +96,14 @@ impl Vaults {
 
     /// One mount's view of a vault.
     ///
-    /// `url` is `https://<name>.<suffix>/`. `resource` is what tokens are asked for; without one, the
+    /// `url` is `https://<name>.<suffix>/`, and `shown_host` its host in the spelling of the class, for
+    /// texts. `resource` is what tokens are asked for; without one, the
     /// vault's own challenge tells. Nothing is asked after `deadline`.
     #[must_use]
     pub fn vault(
         self: &Arc<Self>,
         url: Url,
+        shown_host: &str,
         resource: Option<&str>,
         session: Session,
         lane: Lane,
@@ -112,7 +114,18 @@ impl Vaults {
             None => url.host_str().unwrap_or_default().into(),
         };
         let gate = self.gate(&host);
-        Vault::new(Arc::clone(self), url, host, gate, session, resource.map(Scope::of), lane, deadline)
+        let origin = format!("https://{shown_host}").into();
+        Vault::new(
+            Arc::clone(self),
+            url,
+            origin,
+            host,
+            gate,
+            session,
+            resource.map(Scope::of),
+            lane,
+            deadline,
+        )
     }
 
     /// The vaults that throttle now, and for how long they are still left alone.

@@ -32,8 +32,13 @@ pub enum CustomCloudError {
     #[error("the file is not a JSON object (its content is not shown)")]
     NotJson,
     /// A key has a value of the wrong type.
-    #[error("json: cannot unmarshal into Go struct field Environment.{0} of type string")]
-    NotText(&'static str),
+    #[error("json: cannot unmarshal {kind} into Go struct field Environment.{key} of type string")]
+    NotText {
+        /// The key.
+        key: &'static str,
+        /// The type of its value.
+        kind: &'static str,
+    },
     /// The suffix cannot be part of a host name.
     #[error("keyVaultDNSSuffix is not a DNS name (its value is not shown)")]
     Suffix,
@@ -77,15 +82,15 @@ struct Fields {
     suffix: String,
     resource: String,
     authority: String,
-    wrong: Option<&'static str>,
+    wrong: Option<(&'static str, &'static str)>,
 }
 
 fn parse(content: &[u8]) -> Result<Cloud, CustomCloudError> {
     let mut json = serde_json::Deserializer::from_slice(content);
     let fields = json.deserialize_map(FieldsVisitor).map_err(|_| CustomCloudError::NotJson)?;
     json.end().map_err(|_| CustomCloudError::NotJson)?;
-    if let Some(key) = fields.wrong {
-        return Err(CustomCloudError::NotText(key));
+    if let Some((key, kind)) = fields.wrong {
+        return Err(CustomCloudError::NotText { key, kind });
     }
     let of_a_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
     if !fields.suffix.bytes().all(of_a_name) {
@@ -96,6 +101,17 @@ fn parse(content: &[u8]) -> Result<Cloud, CustomCloudError> {
         vault_resource: fields.resource.trim_end_matches('/').to_owned(),
         authority: fields.authority,
     })
+}
+
+const fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
 }
 
 struct FieldsVisitor;
@@ -122,7 +138,7 @@ impl<'de> Visitor<'de> for FieldsVisitor {
             match map.next_value::<Value>()? {
                 Value::String(value) => *slot = value,
                 Value::Null => {}
-                _ => fields.wrong = fields.wrong.or(Some(name)),
+                other => fields.wrong = fields.wrong.or(Some((name, kind(&other)))),
             }
         }
         Ok(fields)
@@ -172,7 +188,7 @@ mod tests {
         }
         assert_eq!(
             parse(br#"{"keyVaultDNSSuffix":{"a":"c4n4ry"}}"#),
-            Err(CustomCloudError::NotText("keyVaultDNSSuffix"))
+            Err(CustomCloudError::NotText { key: "keyVaultDNSSuffix", kind: "object" })
         );
     }
 

@@ -62,7 +62,9 @@ pub(crate) async fn request_token(
         }
     })
     .await
-    .map_err(|error: TransportError| TokenError::unreachable(source, error.shown_as(endpoint.shown)))?;
+    .map_err(|error: TransportError| {
+        TokenError::unreachable(source, error.shown_as(endpoint.shown.as_str()))
+    })?;
     if answer.status != 200 {
         let (Proof::Secret(secret) | Proof::Assertion(secret)) = grant.proof;
         let encoded = encode(secret.expose());

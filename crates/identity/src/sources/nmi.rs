@@ -7,11 +7,11 @@ use serde::Deserialize;
 use tokio::time::Instant;
 use url::Url;
 
-use crate::access::{AccessToken, TokenResponse};
+use crate::access::{AccessToken, MalformedToken, TokenResponse};
 use crate::credential::Pod;
 use crate::error::{Source, TokenError};
 use crate::scope::Scope;
-use crate::transport::{Http, Request};
+use crate::transport::{Http, Method, Request, TransportError};
 
 /// Where the agent listens.
 pub const DEFAULT_ENDPOINT: &str = "http://localhost:2579";
@@ -48,7 +48,7 @@ pub(crate) async fn request_token(
     let answer = match tokio::time::timeout_at(deadline, http.send(request)).await {
         Ok(answer) => answer.map_err(|error| TokenError::unreachable(source_kind, error))?,
         Err(_) => {
-            let error = crate::transport::TransportError::deadline(crate::transport::Method::Get, &url);
+            let error = TransportError::deadline(Method::Get, &url);
             return Err(TokenError::unreachable(source_kind, error));
         }
     };
@@ -59,7 +59,7 @@ pub(crate) async fn request_token(
         return Err(TokenError::refused(source_kind, &answer, text));
     }
     let answered: Answered = serde_json::from_slice(answer.body.expose())
-        .map_err(|_| malformed(crate::access::MalformedToken::NotJson))?;
+        .map_err(|error| malformed(MalformedToken::not_json(answer.body.expose(), &error)))?;
     let token = answered.token.filter(|token| token.has_token());
     match (token, answered.clientid.filter(|id| !id.is_empty())) {
         (Some(token), Some(_)) => token.into_token(clock).map_err(malformed),

@@ -18,22 +18,24 @@ pub const SHOWN_BODY_BYTES: usize = 4096;
 pub const RULE: &str = "--------------------------------------------------------------------------------";
 
 /// Method, URL without query, status, error code and body, as the SDK's service clients print them.
+/// `origin` is scheme and host as whoever configured them spells them.
 #[must_use]
-pub fn service_dump(method: Method, url: &Url, answer: &Answer, secrets: &[&str]) -> String {
+pub fn service_dump(method: Method, origin: &str, url: &Url, answer: &Answer, secrets: &[&str]) -> String {
     let code = match error_code(answer) {
         Some(code) => format!("ERROR CODE: {code}"),
         None => "ERROR CODE UNAVAILABLE".to_owned(),
     };
     let (request, status, body) =
-        (request_line(method, url), status_line(answer.status), shown_body(answer, secrets));
+        (request_line(method, origin, url), status_line(answer.status), shown_body(answer, secrets));
     format!("{request}\n{RULE}\n{status}\n{code}\n{RULE}\n{body}\n{RULE}\n")
 }
 
 /// The same as the SDK's credentials print it: no error code, and no newline at the end.
 #[must_use]
 pub fn credential_dump(method: Method, url: &Url, answer: &Answer, secrets: &[&str]) -> String {
+    let origin = url.origin().ascii_serialization();
     let (request, status, body) =
-        (request_line(method, url), status_line(answer.status), shown_body(answer, secrets));
+        (request_line(method, &origin, url), status_line(answer.status), shown_body(answer, secrets));
     format!("{request}\n{RULE}\n{status}\n{RULE}\n{body}\n{RULE}")
 }
 
@@ -52,14 +54,21 @@ pub fn error_code(answer: &Answer) -> Option<String> {
     object.get("code")?.as_str().filter(|code| !code.is_empty()).map(str::to_owned)
 }
 
-fn request_line(method: Method, url: &Url) -> String {
+fn request_line(method: Method, origin: &str, url: &Url) -> String {
     let path = percent_encoding::percent_decode_str(url.path()).decode_utf8_lossy();
-    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    format!("{} {}://{}{port}{path}", method.as_str(), url.scheme(), url.host_str().unwrap_or_default())
+    format!("{} {origin}{path}", method.as_str())
 }
 
 fn status_line(status: StatusCode) -> String {
-    format!("RESPONSE {0}: {0} {1}", status.as_u16(), status.canonical_reason().unwrap_or_default())
+    // Where Go's phrase is another one.
+    let phrase = match status.as_u16() {
+        203 => "Non-Authoritative Information",
+        413 => "Request Entity Too Large",
+        414 => "Request URI Too Long",
+        416 => "Requested Range Not Satisfiable",
+        _ => status.canonical_reason().unwrap_or_default(),
+    };
+    format!("RESPONSE {0}: {0} {phrase}", status.as_u16())
 }
 
 fn shown_body(answer: &Answer, secrets: &[&str]) -> String {
@@ -141,6 +150,8 @@ mod tests {
     use super::*;
     use crate::transport::answer;
 
+    const ORIGIN: &str = "https://KV.vault.azure.net";
+
     fn url() -> Url {
         Url::parse("https://kv.vault.azure.net/secrets/missing/?api-version=7.4").expect("a URL")
     }
@@ -149,9 +160,9 @@ mod tests {
     fn a_vaults_answer() {
         let answer = answer(404, r#"{"error":{"code":"SecretNotFound","message":"A \"b\": {c}","x":[]}}"#);
         assert_eq!(
-            service_dump(Method::Get, &url(), &answer, &[]),
+            service_dump(Method::Get, ORIGIN, &url(), &answer, &[]),
             format!(
-                "GET https://kv.vault.azure.net/secrets/missing/\n{RULE}\nRESPONSE 404: 404 Not Found\n\
+                "GET https://KV.vault.azure.net/secrets/missing/\n{RULE}\nRESPONSE 404: 404 Not Found\n\
                  ERROR CODE: SecretNotFound\n{RULE}\n\
                  {{\n  \"error\": {{\n    \"code\": \"SecretNotFound\",\n    \
                  \"message\": \"A \\\"b\\\": {{c}}\",\n    \"x\": []\n  }}\n}}\n{RULE}\n"
@@ -161,7 +172,7 @@ mod tests {
 
     #[test]
     fn codes_and_bodies_in_every_shape() {
-        let dump = |answer: &Answer| service_dump(Method::Get, &url(), answer, &[]);
+        let dump = |answer: &Answer| service_dump(Method::Get, ORIGIN, &url(), answer, &[]);
         let empty = dump(&answer(503, ""));
         assert!(empty.contains("RESPONSE 503: 503 Service Unavailable\nERROR CODE UNAVAILABLE\n"), "{empty}");
         assert!(empty.contains("\nResponse contained no body\n"));
@@ -186,12 +197,12 @@ mod tests {
         let text = credential_dump(Method::Post, &url(), &echo, &["t0ken-c4n4ry"]);
         assert!(!text.contains("c4n4ry"), "{text}");
         let unexpected = answer(203, "c4n4ry");
-        assert!(!service_dump(Method::Get, &url(), &unexpected, &[]).contains("c4n4ry"));
+        assert!(!service_dump(Method::Get, ORIGIN, &url(), &unexpected, &[]).contains("c4n4ry"));
     }
 
     #[test]
     fn long_bodies_are_cut() {
-        let text = service_dump(Method::Get, &url(), &answer(500, "ü".repeat(5000)), &[]);
+        let text = service_dump(Method::Get, ORIGIN, &url(), &answer(500, "ü".repeat(5000)), &[]);
         assert!(text.len() < SHOWN_BODY_BYTES + 600);
         assert!(text.contains("… (5904 bytes more)"));
     }

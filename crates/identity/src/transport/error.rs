@@ -86,8 +86,8 @@ impl TransportError {
 
     /// The same failure under another URL, where the one that was used would mislead.
     #[must_use]
-    pub fn shown_as(self, url: &Url) -> Self {
-        Self { url: url.to_string(), ..self }
+    pub fn shown_as(self, url: impl Into<String>) -> Self {
+        Self { url: url.into(), ..self }
     }
 
     /// Whether the same request may succeed in a moment.

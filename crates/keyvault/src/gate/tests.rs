@@ -153,21 +153,43 @@ async fn pauses_grow_and_stay_bounded() {
         let deadline = Instant::now() + Duration::from_secs(3600);
         gate.enter(Lane::Mount, deadline).await.expect("a pass").settle(&Verdict::Throttled(None));
         let pause = gate.closed_for().expect("closed");
-        assert!(pause >= PAUSE.0 && pause <= PAUSE.1, "{pause:?}");
+        assert!((PAUSE.0..=PAUSE.1).contains(&pause), "{pause:?}");
         longest = longest.max(pause);
     }
     assert!(longest > Duration::from_secs(10), "{longest:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_cannot_wait_that_long_is_told_so_at_once() {
+async fn rotations_heed_a_long_pause_and_first_mounts_probe_ever_more_rarely() {
     let gate = warm(64).await;
     let day = Duration::from_secs(86_400);
     gate.enter(Lane::Mount, soon()).await.expect("a pass").settle(&Verdict::Throttled(Some(day)));
     let asked = Instant::now();
-    let turned = gate.enter(Lane::Mount, asked + Duration::from_secs(100)).await.err();
-    assert_eq!(turned, Some(Turned::Throttled(LONGEST_CLOSURE)));
-    assert_eq!(asked.elapsed(), Duration::ZERO);
+    let turned = gate.enter(Lane::Rotation, asked + Duration::from_secs(100)).await.err();
+    assert_eq!(turned, Some(Turned::Throttled(LONGEST_CLOSURE)), "told at once");
+    let mut probes = 0;
+    while asked.elapsed() < LONGEST_CLOSURE {
+        let first = ask(&gate, Lane::Mount).await;
+        let second = ask(&gate, Lane::Mount).await;
+        let Ok(probe) = first.await.expect("no panic") else { break };
+        second.abort();
+        let second = second.await;
+        assert!(!matches!(second, Ok(Ok(_))), "one at a time");
+        probe.settle(&Verdict::Throttled(Some(day)));
+        probes += 1;
+    }
+    assert!((2..30).contains(&probes), "{probes}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_successful_probe_ends_a_long_pause() {
+    let gate = warm(64).await;
+    let hour = Duration::from_secs(3600);
+    gate.enter(Lane::Mount, soon()).await.expect("a pass").settle(&Verdict::Throttled(Some(hour)));
+    let closed = Instant::now();
+    gate.enter(Lane::Mount, soon()).await.expect("a probe").settle(&Verdict::Answered);
+    assert!(closed.elapsed() <= PAUSE.0 * 3, "{:?}", closed.elapsed());
+    assert!(gate.enter(Lane::Rotation, soon()).await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]

@@ -90,6 +90,7 @@ impl World {
     fn vault_until(&self, client: &str, time: Duration) -> Vault {
         self.vaults.vault(
             Url::parse("https://kv.vault.azure.net/").expect("a URL"),
+            "kv.vault.azure.net",
             Some("https://vault.azure.net"),
             self.session(client),
             Lane::Mount,
@@ -185,6 +186,7 @@ async fn without_a_known_resource_the_vaults_challenge_tells() {
     });
     let vault = world.vaults.vault(
         Url::parse("https://kv.vault.azure.net/").expect("a URL"),
+        "kv.vault.azure.net",
         None,
         world.session("app"),
         Lane::Mount,
@@ -269,7 +271,7 @@ async fn i6_knowing_the_client_id_reads_nothing_from_the_cache() {
         .expect("a session");
     let url = Url::parse("https://kv.vault.azure.net/").expect("a URL");
     let deadline = Instant::now() + Duration::from_secs(9);
-    let vault = world.vaults.vault(url, Some("https://vault.azure.net"), thief, Lane::Mount, deadline);
+    let vault = world.vaults.vault(url, "kv", Some("https://vault.azure.net"), thief, Lane::Mount, deadline);
     read(&vault).await.expect("this issuer believes everybody");
     assert_eq!((world.asked(), world.http.count("POST")), (2, 2));
 }
@@ -288,7 +290,15 @@ async fn a_permanent_429_ends_after_four_tries_with_the_services_text() {
     assert!(error.to_string().contains("RESPONSE 429"));
     assert_eq!(patient.asked(), 1);
     assert!(began.elapsed() < Duration::from_secs(1));
-    let next = read(&patient.vault_until("app", Duration::from_secs(30))).await.expect_err("an error");
+    let rotation = patient.vaults.vault(
+        Url::parse("https://kv.vault.azure.net/").expect("a URL"),
+        "kv.vault.azure.net",
+        Some("https://vault.azure.net"),
+        patient.session("app"),
+        Lane::Rotation,
+        Instant::now() + Duration::from_secs(30),
+    );
+    let next = read(&rotation).await.expect_err("an error");
     assert!(matches!(next, VaultError::Throttled { .. }), "{next}");
     assert_eq!(patient.asked(), 1, "the vault is left alone");
 }
