@@ -1,0 +1,91 @@
+//! The provider: what all mounts share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use keymount_clock::WallClock;
+use keymount_daemon::metrics::Registry;
+use keymount_identity::transport::{Http, ProxyRules, Transport, TransportOptions};
+use keymount_identity::{Identities, NMI_ENDPOINT, Options};
+use keymount_keyvault::{Vaults, VaultsOptions};
+use url::Url;
+
+use crate::config::Config;
+use crate::metrics::{Metrics, State};
+
+/// Metadata services are on the machine: who does not answer at once is not there.
+const NODE_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The provider of one process.
+pub struct Provider {
+    config: Config,
+    identities: Arc<Identities>,
+    vaults: Arc<Vaults>,
+    metrics: Metrics,
+    pod_identity_warned: AtomicBool,
+}
+
+impl Provider {
+    /// Builds the clients and caches, and registers the metrics. Connects to nothing yet.
+    #[must_use]
+    pub fn new(mut config: Config, registry: &Registry, clock: &WallClock) -> Self {
+        let metrics = Metrics::new(registry, clock.clone());
+        // Two clients: vaults and issuers have nothing to do with each other's connections.
+        let outward = || -> Arc<dyn Http> { Arc::new(Transport::new(config.transport.clone())) };
+        let node = Transport::new(TransportOptions {
+            proxies: ProxyRules::none(),
+            connect_timeout: NODE_CONNECT_TIMEOUT,
+            http2: false,
+            ..config.transport.clone()
+        });
+        let (entra, vault) = (outward(), outward());
+        let identities = Arc::new(Identities::new(Options {
+            entra,
+            node: Arc::new(node),
+            imds_endpoint: config.imds_endpoint.clone(),
+            arc: config.arc.take(),
+            binding: config.binding.clone(),
+            nmi_endpoint: Url::parse(NMI_ENDPOINT).expect("a constant URL"),
+            region: std::mem::take(&mut config.region),
+            clock: clock.clone(),
+            observer: Arc::new(metrics.clone()),
+        }));
+        let vaults = Arc::new(Vaults::new(VaultsOptions {
+            http: vault,
+            clock: clock.clone(),
+            cache: config.cache,
+            gate: config.gate,
+            observer: Arc::new(metrics.clone()),
+        }));
+        State::register(registry, &metrics, &identities, &vaults);
+        Self { config, identities, vaults, metrics, pod_identity_warned: AtomicBool::new(false) }
+    }
+
+    /// What the provider works with.
+    #[must_use]
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    pub(crate) const fn identities(&self) -> &Arc<Identities> {
+        &self.identities
+    }
+
+    pub(crate) const fn vaults(&self) -> &Arc<Vaults> {
+        &self.vaults
+    }
+
+    pub(crate) const fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Says once per process that pod identity is deprecated.
+    pub(crate) fn warn_of_pod_identity(&self) {
+        if !self.pod_identity_warned.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "usePodIdentity is deprecated: AAD Pod Identity is retired, move to workload identity"
+            );
+        }
+    }
+}
