@@ -10,6 +10,7 @@ pub mod faults;
 mod gateway;
 mod hosts;
 mod imds;
+pub mod kubelet;
 pub mod kubernetes;
 pub mod listener;
 mod nmi;

@@ -21,6 +21,17 @@ fn typed<T: DeserializeOwned + Serialize>(object: Value) -> Result<Value, serde_
     serde_json::to_value(serde_json::from_value::<T>(object)?)
 }
 
+/// As [`typed`], with the one field of a later version that our own driver's object has (1.35).
+fn csi_driver(object: Value) -> Result<Value, serde_json::Error> {
+    const LATER: &str = "serviceAccountTokenInSecrets";
+    let in_secrets = object["spec"].get(LATER).filter(|value| value.is_boolean()).cloned();
+    let mut object = typed::<CSIDriver>(object)?;
+    if let Some(value) = in_secrets {
+        object["spec"][LATER] = value;
+    }
+    Ok(object)
+}
+
 struct Row {
     plural: &'static str,
     short: &'static str,
@@ -43,6 +54,14 @@ const fn workload(plural: &'static str, short: &'static str) -> Row {
 
 /// Adds the type `T` as it stands in the Kubernetes API.
 fn add<T: Resource + DeserializeOwned + Serialize>(registry: &mut Registry, row: &Row) {
+    add_with::<T>(registry, row, typed::<T>);
+}
+
+fn add_with<T: Resource>(
+    registry: &mut Registry,
+    row: &Row,
+    typed: fn(Value) -> Result<Value, serde_json::Error>,
+) {
     registry.add(ResourceType {
         group: T::GROUP.to_owned(),
         plural: row.plural.to_owned(),
@@ -51,7 +70,7 @@ fn add<T: Resource + DeserializeOwned + Serialize>(registry: &mut Registry, row:
         list_kind: format!("{}List", T::KIND),
         short_names: row.short.split_whitespace().map(str::to_owned).collect(),
         namespaced: row.namespaced,
-        nature: Nature::Builtin { typed: typed::<T>, generation: row.generation },
+        nature: Nature::Builtin { typed, generation: row.generation },
         versions: vec![Version {
             name: T::VERSION.to_owned(),
             storage: true,
@@ -74,7 +93,7 @@ pub(crate) fn registry() -> Registry {
     add::<Service>(r, &Row { status: true, ..namespaced("services", "svc") });
     add::<ServiceAccount>(r, &namespaced("serviceaccounts", "sa"));
     add::<Event>(r, &namespaced("events", "ev"));
-    add::<CSIDriver>(r, &cluster("csidrivers", ""));
+    add_with::<CSIDriver>(r, &cluster("csidrivers", ""), csi_driver);
     add::<CSINode>(r, &cluster("csinodes", ""));
     add::<Deployment>(r, &workload("deployments", "deploy"));
     add::<ReplicaSet>(r, &workload("replicasets", "rs"));

@@ -5,9 +5,21 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use kube::config::{KubeConfigOptions, KubeconfigError};
 use serde_json::json;
 
 use super::ApiServer;
+
+/// No client could be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The kubeconfig does not fit.
+    #[error(transparent)]
+    Config(#[from] KubeconfigError),
+    /// TLS does not fit.
+    #[error(transparent)]
+    Client(#[from] kube::Error),
+}
 
 impl ApiServer {
     /// A kubeconfig for this server, with a bearer token or without credentials. JSON, which is YAML.
@@ -25,6 +37,16 @@ impl ApiServer {
             "contexts": [{"name": "emulator", "context": {"cluster": "emulator", "user": "emulator"}}],
         });
         format!("{config:#}\n")
+    }
+
+    /// A client of this server, with a bearer token or without credentials.
+    ///
+    /// # Errors
+    /// If no TLS provider is installed in this process.
+    pub async fn client(&self, token: Option<&str>) -> Result<kube::Client, ClientError> {
+        let kubeconfig = kube::config::Kubeconfig::from_yaml(&self.kubeconfig(token))?;
+        let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?;
+        Ok(kube::Client::try_from(config)?)
     }
 
     /// Writes [`Self::kubeconfig`] to a file that only its owner can read.

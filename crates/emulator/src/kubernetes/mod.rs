@@ -42,6 +42,7 @@ use tokio::task::AbortHandle;
 
 pub use auth::{Authorization, Denial, User};
 pub use journal::{Journal, Record};
+pub use kubeconfig::ClientError;
 pub use options::Options;
 pub use request::Verb;
 pub use seed::Rejected;
