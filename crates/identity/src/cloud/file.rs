@@ -92,8 +92,10 @@ fn parse(content: &[u8]) -> Result<Cloud, CustomCloudError> {
     if let Some((key, kind)) = fields.wrong {
         return Err(CustomCloudError::NotText { key, kind });
     }
+    // A port may follow: emulators and private clouds have vaults beside the usual one.
+    let (name, port) = fields.suffix.rsplit_once(':').unwrap_or((&fields.suffix, "443"));
     let of_a_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
-    if !fields.suffix.bytes().all(of_a_name) {
+    if !name.bytes().all(of_a_name) || port.parse::<u16>().is_err() {
         return Err(CustomCloudError::Suffix);
     }
     Ok(Cloud {

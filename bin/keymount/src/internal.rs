@@ -1,0 +1,41 @@
+//! Parts of the stack as processes of their own, so that one binary can show the whole.
+
+use std::process::ExitCode;
+
+use rustix::process::{Signal, set_parent_process_death_signal};
+
+use crate::demo;
+
+#[derive(clap::Subcommand)]
+pub(crate) enum Command {
+    /// The node driver, with the driver's own flags
+    Driver {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// The Azure provider, with the provider's own flags
+    ProviderAzure {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// The emulator, with the flags of `emulate`
+    Emulate(Box<crate::emulate::Arguments>),
+    /// The demo, once it has a mount namespace of its own
+    Demo(demo::InsideArguments),
+}
+
+pub(crate) fn main(command: Command) -> ExitCode {
+    // Nothing is left behind, whatever ends the process that started this one.
+    let _ = set_parent_process_death_signal(Some(Signal::TERM));
+    match command {
+        Command::Driver { arguments } => keymount_driver::program::main(arguments),
+        Command::ProviderAzure { arguments } => keymount_azure::program::main(arguments, environment),
+        Command::Emulate(arguments) => crate::emulate::main(*arguments),
+        Command::Demo(arguments) => demo::inside(&arguments),
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the provider's process gets its configuration from here")]
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
