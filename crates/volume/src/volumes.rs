@@ -16,7 +16,7 @@ use crate::record::{self, Record};
 use crate::state::{Found, TargetState};
 use crate::target::{Target, TargetGuard};
 use crate::tmpfs::{TmpfsFactory, TmpfsOptions, attach, detach};
-use crate::writer::{Replaced, Write};
+use crate::writer::{Replaced, Write, sweep};
 
 mod mounted;
 mod provider_written;
@@ -154,6 +154,19 @@ impl Volumes {
         self.check_room(payload, record)?;
         let (target, root, _) = self.open_volume(target)?;
         self.write(payload, record, ownership).to(&root).map_err(|error| error.writing(&target.path))
+    }
+
+    /// Removes the generation that [`replace`](Self::replace) has left behind. To be called a moment after it, when no
+    /// path walk can still be on the way there; the next `replace` does the same first.
+    ///
+    /// # Errors
+    /// The volume shows what it showed before. [`VolumeError::NotMounted`] if there is no volume.
+    pub fn sweep(&self, target: &Path, ownership: Ownership) -> Result<(), VolumeError> {
+        let (target, root, content) = self.open_volume(target)?;
+        let Content::Committed { generation } = content else { return Ok(()) };
+        sweep(&root, &generation, ownership)
+            .during(|| "remove the previous generation".into())
+            .map_err(|error| error.writing(&target.path))
     }
 
     fn open_volume(&self, path: &Path) -> Result<(Target, Dir, Content), VolumeError> {

@@ -24,7 +24,8 @@ use crate::remove::{erase, remove_tree};
 pub enum Replaced {
     /// The volume held exactly these files; no file was touched. Leftovers of a killed write are gone.
     Unchanged,
-    /// A new generation is in place.
+    /// A new generation is in place. The one before it is still there, shown by nothing: a reader whose path walk
+    /// began before the switch finds its file ([`Volumes::sweep`](crate::Volumes::sweep) removes it).
     Written,
 }
 
@@ -60,7 +61,7 @@ impl Write<'_> {
         };
         if let Some(name) = &current {
             // Also makes room for the new generation.
-            tidy(root, name, &look).during(|| "remove leftovers".into())?;
+            tidy(root, name, None, &look).during(|| "remove leftovers".into())?;
             let generation = root.dir(name).during(|| "open the current generation".into())?;
             if generation::holds(&generation, self.payload, &look) {
                 record::refresh(&generation, self.record, self.now);
@@ -74,7 +75,7 @@ impl Write<'_> {
         match written {
             Ok(name) => {
                 // The new generation is shown; what could not be removed is removed by the next write.
-                if let Err(error) = tidy(root, &name, &look) {
+                if let Err(error) = tidy(root, &name, current.as_deref(), &look) {
                     tracing::warn!(%error, "leftovers of the previous generation remain in the volume");
                 }
                 Ok(Replaced::Written)
@@ -107,7 +108,7 @@ impl Write<'_> {
     fn abandon(&self, root: &Dir, current: Option<&Path>, look: &Look, error: StepError) -> StepError {
         let error = error.with_room_of(root);
         let removed = match current {
-            Some(name) => tidy(root, name, look),
+            Some(name) => tidy(root, name, None, look),
             None => sweep_unshown(root),
         };
         if let Err(error) = removed {
@@ -117,9 +118,15 @@ impl Write<'_> {
     }
 }
 
+/// Removes everything but the generation that is shown. Needs a volume that shows one.
+pub(crate) fn sweep(root: &Dir, generation: &Path, ownership: Ownership) -> io::Result<()> {
+    tidy(root, generation, None, &Look::of(root, ownership))
+}
+
 /// Makes the top of the volume say what the generation holds: the link to it, one link for each of its names,
-/// nothing else. Files that a provider wrote itself give way to links in one step each.
-fn tidy(root: &Dir, generation: &Path, look: &Look) -> io::Result<()> {
+/// nothing else but the generation before it, if that is to stay. Files that a provider wrote itself give way to
+/// links in one step each.
+fn tidy(root: &Dir, generation: &Path, before: Option<&Path>, look: &Look) -> io::Result<()> {
     let entries = root.dir(generation)?.entries()?.into_iter();
     let names: BTreeSet<_> =
         entries.map(|entry| entry.name).filter(|name| !layout::is_hidden(name)).collect();
@@ -128,7 +135,11 @@ fn tidy(root: &Dir, generation: &Path, look: &Look) -> io::Result<()> {
         root.entries()?.into_iter().map(|entry| entry.name).partition(|name| layout::is_hidden(name));
     visible.iter().filter(|name| !names.contains(*name)).try_for_each(|name| remove_tree(root, name))?;
     // What the visible names led to goes last.
-    let kept = |name: &OsString| name == DATA || name == generation.as_os_str();
+    let kept = |name: &OsString| {
+        name == DATA
+            || name == generation.as_os_str()
+            || before.is_some_and(|before| name == before.as_os_str())
+    };
     hidden.iter().filter(|name| !kept(name)).try_for_each(|name| remove_tree(root, name))
 }
 

@@ -51,8 +51,11 @@ impl Volume {
         hidden
     }
 
-    /// Only the shown generation and the link to it.
+    /// Only the shown generation and the link to it, once the one before has been swept away.
     fn assert_tidy(&self) {
+        assert!(self.hidden().len() <= 3, "at most one earlier generation: {:?}", self.hidden());
+        let root = Dir::open(self.0.path()).expect("opens");
+        sweep(&root, &self.generation(), Ownership::default()).expect("sweeps");
         assert_eq!(self.hidden(), [self.generation().display().to_string(), DATA.to_owned()]);
     }
 }

@@ -114,6 +114,8 @@ fn sweep(operation: &str, prepare: fn(&Node, &Path), check: fn(&Node, &Path, boo
 fn assert_repairable(node: &Node, target: &Path) {
     node.publish(target, 4).expect("publishes");
     assert_eq!(number_of(target), Some(4));
+    node.volumes.sweep(target, Ownership::default()).expect("sweeps");
+    assert_eq!(number_of(target), Some(4));
     let names = std::fs::read_dir(target).expect("lists").map(|entry| entry.expect("an entry").file_name());
     assert_eq!(names.filter(|name| crate::layout::is_hidden(name)).count(), 2);
 }

@@ -29,6 +29,46 @@ fn look(done: &AtomicBool, read: impl Fn() -> Option<u64>) -> Seen {
     seen
 }
 
+/// A path walk takes its steps one by one: it must find its file also when the switch comes between them.
+#[test]
+fn i2_a_reader_by_name_never_finds_nothing() {
+    isolated(|_| {
+        let node = Node::new();
+        let target = node.target("vol");
+        node.publish(&target, 0).expect("publishes");
+        let (done, reads) = (AtomicBool::new(false), [AtomicU64::new(0), AtomicU64::new(0)]);
+        std::thread::scope(|scope| {
+            let (done, target) = (&done, &target);
+            let readers: Vec<_> = reads
+                .iter()
+                .map(|reads| {
+                    scope.spawn(move || {
+                        look(done, || {
+                            let text = std::fs::read_to_string(target.join("first")).expect("always there");
+                            reads.fetch_add(1, Ordering::SeqCst);
+                            Some(text.parse().expect("never empty or cut off"))
+                        })
+                    })
+                })
+                .collect();
+            let ending = Ending(done);
+            for number in 1..=GENERATIONS / 4 {
+                node.replace(target, number).expect("replaces");
+                // Each reader has begun anew since the switch: no walk is on its way to the old files.
+                for (reads, reader) in reads.iter().zip(&readers) {
+                    let switched = reads.load(Ordering::SeqCst);
+                    while reads.load(Ordering::SeqCst) < switched + 2 && !reader.is_finished() {
+                        std::thread::yield_now();
+                    }
+                }
+                node.volumes.sweep(target, Ownership::default()).expect("sweeps");
+            }
+            drop(ending);
+            assert!(readers.into_iter().all(|reader| reader.join().expect("reads").changes > 0));
+        });
+    });
+}
+
 #[test]
 fn i2_readers_see_whole_generations() {
     isolated(|_| {
