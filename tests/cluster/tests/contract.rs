@@ -3,7 +3,7 @@
 keymount_cluster_tests::contract! {
     objects {
         create_sets_system_fields, missing_objects, missing_resources, methods, names_are_unique, names_are_generated,
-        wrong_bodies, yaml_bodies, metadata_rules, owner_rules, body_and_path_agree, optimistic_locking,
+        wrong_bodies, yaml_bodies, protobuf_bodies, metadata_rules, owner_rules, body_and_path_agree, optimistic_locking,
         equal_updates_are_no_writes, dry_runs, unknown_fields, large_bodies, csi_drivers, events,
     }
     secrets { string_data, keys, types_demand_keys, size, type_is_immutable, immutable }

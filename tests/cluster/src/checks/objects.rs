@@ -122,6 +122,35 @@ pub async fn yaml_bodies(t: &Target) {
     assert_eq!(made["data"], json!({"k": "dg=="}));
 }
 
+/// Protobuf bodies, as clients written in Go send them for compiled-in types.
+pub async fn protobuf_bodies(t: &Target) {
+    let field = |number: u8, content: &[u8]| {
+        [&[number << 3 | 2, u8::try_from(content.len()).expect("short")], content].concat()
+    };
+    let media_type = "application/vnd.kubernetes.protobuf";
+    let body = |kind: &str, raw: &[u8]| {
+        let types = [field(1, b"v1"), field(2, kind.as_bytes())].concat();
+        [b"k8s\0".to_vec(), field(1, &types), field(2, raw), field(3, b""), field(4, b"")].concat()
+    };
+    let label = [field(1, b"a"), field(2, b"b")].concat();
+    let data = [field(1, b"k"), field(2, b"v")].concat();
+    // Go writes empty texts and zeros out.
+    let meta =
+        [field(1, b"proto"), field(2, b""), field(3, b""), vec![7 << 3, 0], field(8, b""), field(11, &label)]
+            .concat();
+    let secret = [field(1, &meta), field(2, &data), field(3, b"")].concat();
+    let made =
+        t.send(Method::POST, &t.core("secrets"), media_type, body("Secret", &secret)).await.body_of(201);
+    assert_eq!(
+        (&made["data"], &made["type"], &made["metadata"]["labels"]),
+        (&json!({"k": "dg=="}), &json!("Opaque"), &json!({"a": "b"}))
+    );
+    let options = [field(2, &field(1, b"other")), vec![1 << 3, 0]].concat();
+    let refused =
+        t.send(Method::DELETE, &t.core("secrets/proto"), media_type, body("DeleteOptions", &options)).await;
+    assert_eq!(refused.code, 409, "{}", refused.text);
+}
+
 /// Metadata that breaks rules, all of it in one answer.
 pub async fn metadata_rules(t: &Target) {
     let path = t.core("configmaps");

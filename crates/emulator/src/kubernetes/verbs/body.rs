@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::kubernetes::object;
+use crate::kubernetes::protobuf;
 use crate::kubernetes::request::Request;
 use crate::kubernetes::resource::{Nature, split_api_version};
 use crate::kubernetes::status::{Cause, Failure};
@@ -33,7 +34,14 @@ pub(super) fn parse(request: &Request) -> Result<Value, Failure> {
         "application/yaml" => {
             yaml(&request.body).ok_or_else(|| unrecognized("couldn't get version/kind; yaml parse error"))
         }
-        _ => Err(Failure::unsupported_media_type("application/json, application/yaml")),
+        protobuf::MEDIA_TYPE if !request.resource.is_custom() => protobuf::decode(&request.body)
+            .ok_or_else(|| Failure::bad_request("this protobuf body is not known to the test double")),
+        _ if request.resource.is_custom() => {
+            Err(Failure::unsupported_media_type("application/json, application/yaml"))
+        }
+        _ => Err(Failure::unsupported_media_type(
+            "application/json, application/yaml, application/vnd.kubernetes.protobuf",
+        )),
     }
 }
 

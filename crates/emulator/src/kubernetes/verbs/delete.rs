@@ -5,10 +5,10 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::{Answer, Context, body, commit, find, is_finished, present, remove};
-use crate::kubernetes::object;
 use crate::kubernetes::request::Request;
 use crate::kubernetes::status::{self, Cause, Failure};
 use crate::kubernetes::store::Store;
+use crate::kubernetes::{object, protobuf};
 
 const FOREGROUND: &str = "foregroundDeletion";
 const ORPHAN: &str = "orphan";
@@ -37,10 +37,10 @@ impl Options {
         body::within_limit(request)?;
         let invalid =
             || Failure::bad_request("the object provided is unrecognized (must be of type DeleteOptions)");
-        let body = if request.body.is_empty() {
-            json!({})
-        } else {
-            body::yaml(&request.body).ok_or_else(invalid)?
+        let body = match request.content_type.as_str() {
+            _ if request.body.is_empty() => json!({}),
+            protobuf::MEDIA_TYPE => protobuf::decode(&request.body).ok_or_else(invalid)?,
+            _ => body::yaml(&request.body).ok_or_else(invalid)?,
         };
         let query =
             |name: &str| Some(request.query.get(name)).filter(|value| !value.is_empty()).map(str::to_owned);
