@@ -172,7 +172,11 @@ impl Metrics {
 
     /// An RPC ended.
     pub(crate) fn rpc_ended(&self, method: &str, code: tonic::Code, elapsed: Duration) {
-        let code = format!("{code:?}");
+        let code = match code {
+            tonic::Code::Ok => "OK".to_owned(),
+            tonic::Code::Cancelled => "Canceled".to_owned(),
+            other => format!("{other:?}"),
+        };
         self.0.grpc.with_label_values(&[method, code.as_str(), ""]).observe(elapsed.as_secs_f64());
     }
 

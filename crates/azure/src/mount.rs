@@ -234,6 +234,15 @@ pub(crate) fn lane(request: &MountRequest) -> Lane {
     if request.current_object_version.is_empty() { Lane::Mount } else { Lane::Rotation }
 }
 
+/// The pod a request is for, as a log line names it; empty when the request cannot be read.
+pub(crate) fn pod(request: &MountRequest) -> String {
+    let parameters = Attributes::decode(&request.attributes).ok().map(|attributes| {
+        let of = |key| attributes.get(key).to_owned();
+        [of("csi.storage.k8s.io/pod.namespace"), of("csi.storage.k8s.io/pod.name")]
+    });
+    parameters.map_or_else(String::new, |[namespace, name]| format!("{namespace}/{name}"))
+}
+
 fn named(object: &Object) -> ObjectRef {
     ObjectRef {
         index: object.index,

@@ -38,7 +38,8 @@ pub fn main(
 }
 
 fn version() -> String {
-    serde_json::json!({ "version": BUILD.version, "buildDate": BUILD.date }).to_string()
+    let text = |text: &str| serde_json::Value::from(text);
+    format!(r#"{{"version":{},"buildDate":{}}}"#, text(BUILD.version), text(BUILD.date))
 }
 
 fn announce(flags: &Flags) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use keymount_clock::WallClock;
 use keymount_daemon::metrics::Registry;
-use keymount_identity::transport::{Http, ProxyRules, Transport, TransportOptions};
+use keymount_identity::transport::{Http, ProxyRules, Roots, Transport, TransportOptions};
 use keymount_identity::{Identities, NMI_ENDPOINT, Options};
 use keymount_keyvault::{Vaults, VaultsOptions};
 use url::Url;
@@ -31,17 +31,18 @@ impl Provider {
     #[must_use]
     pub fn new(mut config: Config, registry: &Registry, clock: &WallClock) -> Self {
         let metrics = Metrics::new(registry, clock.clone());
-        // Two clients: vaults and issuers have nothing to do with each other's connections.
-        let outward = || -> Arc<dyn Http> { Arc::new(Transport::new(config.transport.clone())) };
+        let outward: Arc<dyn Http> = Arc::new(Transport::new(config.transport.clone()));
+        let encrypted = config.imds_endpoint.scheme() == "https";
         let node = Transport::new(TransportOptions {
+            // Plain HTTP, as the real services are, needs none; a bundle takes memory.
+            roots: if encrypted { config.transport.roots.clone() } else { Roots::none() },
             proxies: ProxyRules::none(),
             connect_timeout: NODE_CONNECT_TIMEOUT,
             http2: false,
             ..config.transport.clone()
         });
-        let (entra, vault) = (outward(), outward());
         let identities = Arc::new(Identities::new(Options {
-            entra,
+            entra: Arc::clone(&outward),
             node: Arc::new(node),
             imds_endpoint: config.imds_endpoint.clone(),
             arc: config.arc.take(),
@@ -52,7 +53,7 @@ impl Provider {
             observer: Arc::new(metrics.clone()),
         }));
         let vaults = Arc::new(Vaults::new(VaultsOptions {
-            http: vault,
+            http: outward,
             clock: clock.clone(),
             cache: config.cache,
             gate: config.gate,

@@ -15,7 +15,7 @@ use tonic::metadata::MetadataMap;
 use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 
-use crate::mount::lane;
+use crate::mount::{lane, pod};
 use crate::provider::Provider;
 
 /// How the provider calls itself, as upstream does.
@@ -83,11 +83,13 @@ impl CsiDriverProvider for Services {
         }
         match &outcome {
             Ok(reply) => {
-                tracing::debug!(files = reply.files.len(), rotation, duration = ?began.elapsed(), "mounted");
+                let duration = began.elapsed();
+                tracing::debug!(files = reply.files.len(), rotation, duration = ?duration, "mounted");
             }
             Err(error) => {
-                let (err, reason, hint) = (error.text(), error.reason().code(), error.hint());
-                tracing::error!(err, reason, hint, rotation, "failed to process mount request");
+                let (pod, err, hint) = (pod(&request), error.text(), error.hint());
+                let reason = error.reason().code();
+                tracing::error!(err, pod, reason, hint, rotation, "failed to process mount request");
             }
         }
         let outcome = outcome.map_err(|error| error.to_status());

@@ -68,16 +68,22 @@ impl Roots {
         Self { instead: Some(file.into()), ..self }
     }
 
+    /// Trusts nobody: for plain HTTP.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self { files: Vec::new(), directories: Vec::new(), extra_pem: None, instead: None }
+    }
+
     /// Only the certificates of one file.
     #[must_use]
     pub fn only_file(path: impl Into<PathBuf>) -> Self {
-        Self { files: vec![path.into()], directories: Vec::new(), extra_pem: None, instead: None }
+        Self { files: vec![path.into()], ..Self::none() }
     }
 
     /// Only these certificates (PEM).
     #[must_use]
-    pub const fn only_pem(pem: String) -> Self {
-        Self { files: Vec::new(), directories: Vec::new(), extra_pem: Some(pem), instead: None }
+    pub fn only_pem(pem: String) -> Self {
+        Self { extra_pem: Some(pem), ..Self::none() }
     }
 
     /// Reads all sources. What cannot be read or parsed is left out, as Go does; the result may be
