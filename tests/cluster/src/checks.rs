@@ -6,6 +6,7 @@ pub mod client;
 pub mod custom;
 pub mod deletion;
 pub mod lists;
+pub mod metadata;
 pub mod objects;
 pub mod ownership;
 pub mod patches;

@@ -45,6 +45,8 @@ pub struct Target {
     pub client: Client,
     /// A client of a user without any right.
     pub nobody: Client,
+    /// How to reach the server with a bearer token.
+    with_token: Kubeconfig,
     /// The name of that user.
     pub nobody_name: &'static str,
     /// The namespace of this check, with a service account `default`.
@@ -96,7 +98,8 @@ impl Target {
         let namespace = format!("contract-{:08x}", rand::random::<u32>());
         let target = Self {
             client: client(admin).await,
-            nobody: client(nobody).await,
+            nobody: client(nobody.clone()).await,
+            with_token: nobody,
             nobody_name: NOBODY,
             namespace,
             double,
@@ -108,6 +111,18 @@ impl Target {
         assert!([201, 409].contains(&made.code), "{made:?}");
         definitions::install(&target).await;
         target
+    }
+
+    /// A client with this bearer token.
+    ///
+    /// # Panics
+    /// When it cannot be made.
+    pub async fn client_of(&self, token: &str) -> Client {
+        let mut kubeconfig = self.with_token.clone();
+        for user in &mut kubeconfig.auth_infos {
+            user.auth_info.get_or_insert_default().token = Some(token.to_owned().into());
+        }
+        client(kubeconfig).await
     }
 
     /// The path of a core resource in the namespace of this check.

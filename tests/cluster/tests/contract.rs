@@ -2,10 +2,11 @@
 
 keymount_cluster_tests::contract! {
     objects {
-        create_sets_system_fields, missing_objects, missing_resources, methods, names_are_unique, names_are_generated,
-        wrong_bodies, yaml_bodies, protobuf_bodies, metadata_rules, owner_rules, body_and_path_agree, optimistic_locking,
+        create_sets_system_fields, missing_objects, missing_resources, methods,
+        wrong_bodies, yaml_bodies, protobuf_bodies, body_and_path_agree, optimistic_locking,
         equal_updates_are_no_writes, dry_runs, unknown_fields, large_bodies, csi_drivers, events,
     }
+    metadata { names_are_unique, names_are_generated, rules, owners }
     secrets { string_data, keys, types_demand_keys, size, type_is_immutable, immutable }
     custom {
         pruning, pruning_of_status_objects, versions, types, kinds, updates_need_a_revision, generation, constraints,

@@ -1,5 +1,6 @@
 //! Tokens of service accounts.
 
+use http::Method;
 use keymount_emulator::token::{Jwks, Parsed};
 use serde_json::{Value, json};
 
@@ -59,12 +60,16 @@ pub async fn for_the_server(t: &Target) {
     let parsed = Parsed::new(&token).expect("a JWT");
     assert_eq!(parsed.claims["aud"], json!([parsed.claims["iss"]]));
     assert_eq!(parsed.claims["kubernetes.io"].get("pod"), None);
-    let config =
-        http::Request::builder().uri(t.core("secrets/a")).header("authorization", format!("Bearer {token}"));
-    let request = config.body(kube::client::Body::empty()).expect("a request");
-    // A header of the request goes before the credentials of the client only where those are a token of its own.
-    let response = t.nobody.send(request).await.expect("an answer");
-    assert_eq!(response.status(), 403);
+    let account = t.client_of(&token).await;
+    let reply = t.send_as(&account, Method::GET, &t.core("secrets/a"), "", Vec::new()).await;
+    let namespace = &t.namespace;
+    let message = format!(
+        "secrets \"a\" is forbidden: User \"system:serviceaccount:{namespace}:default\" cannot get resource \"secrets\" in API group \"\" in the namespace \"{namespace}\""
+    );
+    reply.fails(403, "Forbidden", &message);
+    let stranger = t.client_of("junk").await;
+    let reply = t.send_as(&stranger, Method::GET, &t.core("secrets/a"), "", Vec::new()).await;
+    reply.fails(401, "Unauthorized", "Unauthorized");
 }
 
 /// Requests that are refused.
