@@ -30,15 +30,29 @@ pub(super) fn csi_volumes(pod: &Pod) -> Vec<(String, CSIVolumeSource)> {
 }
 
 impl Kubelet {
-    /// Publishes all CSI volumes of a pod, for the first time or again; stops at the first that fails.
+    /// Publishes all CSI volumes of a pod, for the first time or again, side by side.
     ///
     /// # Errors
-    /// The name of that volume and what went wrong.
+    /// The name of the first volume that fails and what went wrong; the others are tried all the same.
     pub async fn publish(&self, pod: &Pod) -> Result<(), (String, MountError)> {
-        for (volume, _) in csi_volumes(pod) {
-            self.publish_volume(pod, &volume).await.map_err(|error| (volume, error))?;
+        let volumes = csi_volumes(pod).into_iter().map(|(volume, _)| volume);
+        for (volume, result) in self.publish_each(pod, volumes.collect()).await {
+            result.map_err(|error| (volume, error))?;
         }
         Ok(())
+    }
+
+    /// Publishes some volumes of a pod side by side, as kubelet does: each is an operation of its own.
+    pub(super) async fn publish_each(
+        &self,
+        pod: &Pod,
+        volumes: Vec<String>,
+    ) -> Vec<(String, Result<(), MountError>)> {
+        let one = |volume: String| async move {
+            let result = self.publish_volume(pod, &volume).await;
+            (volume, result)
+        };
+        futures::future::join_all(volumes.into_iter().map(one)).await
     }
 
     /// Publishes one CSI volume of a pod, for the first time or again. After a failure the directories are

@@ -1,6 +1,6 @@
 //! The loop: the pods of the node, each with a task that brings its volumes where they should be.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -91,7 +91,7 @@ impl Kubelet {
     /// One pod, from its first volume to its removal.
     async fn tend(self, uid: String, mut view: watch::Receiver<View>) {
         let mut failures = 0;
-        let mut published = false;
+        let mut published = BTreeSet::new();
         loop {
             let pod = view.borrow_and_update().clone();
             let result = match pod.as_deref().filter(|pod| !is_over(pod)) {
@@ -104,10 +104,7 @@ impl Kubelet {
                     }
                     Err(_) => Err(()),
                 },
-                Some(pod) if !published || self.is_republished(pod).await => {
-                    self.bring_up(pod, &mut published).await
-                }
-                Some(_) => Ok(()),
+                Some(pod) => self.bring_up(pod, &mut published).await,
             };
             failures = if result.is_ok() { 0 } else { failures + 1 };
             let pause = if result.is_ok() {
@@ -132,34 +129,41 @@ impl Kubelet {
         }
     }
 
-    /// Publishes all volumes; a failure of a volume that was published before is only said.
-    async fn bring_up(&self, pod: &Pod, published: &mut bool) -> Result<(), ()> {
-        match self.publish(pod).await {
-            Ok(()) => {
-                if !*published {
-                    *published = true;
-                    self.mark_running(pod).await;
-                }
-                Ok(())
-            }
-            Err((volume, error)) => {
-                let message = format!("MountVolume.SetUp failed for volume \"{volume}\" : {error}");
-                self.say_failed_mount(pod, &message).await;
-                Err(())
+    /// Publishes the volumes that are not published yet, and those whose driver wants it again and again.
+    /// The pod runs once all are; a failure after that is only said.
+    async fn bring_up(&self, pod: &Pod, published: &mut BTreeSet<String>) -> Result<(), ()> {
+        let volumes = csi_volumes(pod);
+        let mut due = Vec::new();
+        for (volume, source) in &volumes {
+            if !published.contains(volume) || self.is_republished(&source.driver).await {
+                due.push(volume.clone());
             }
         }
+        let (before, mut result) = (published.len(), Ok(()));
+        for (volume, published_now) in self.publish_each(pod, due).await {
+            match published_now {
+                Ok(()) => {
+                    published.insert(volume);
+                }
+                Err(error) => {
+                    let message = format!("MountVolume.SetUp failed for volume \"{volume}\" : {error}");
+                    self.say_failed_mount(pod, &message).await;
+                    result = Err(());
+                }
+            }
+        }
+        let first_time = before < volumes.len() || volumes.is_empty();
+        if published.len() == volumes.len() && first_time {
+            self.mark_running(pod).await;
+        }
+        result
     }
 
-    /// Does a driver of this pod want its volumes published again and again?
-    async fn is_republished(&self, pod: &Pod) -> bool {
+    /// Does a driver want volumes published again and again?
+    async fn is_republished(&self, driver: &str) -> bool {
         let drivers: Api<CSIDriver> = Api::all(self.options().client.clone());
-        for (_, source) in csi_volumes(pod) {
-            let driver = drivers.get_opt(&source.driver).await.ok().flatten();
-            if driver.is_some_and(|driver| driver.spec.requires_republish == Some(true)) {
-                return true;
-            }
-        }
-        false
+        let driver = drivers.get_opt(driver).await.ok().flatten();
+        driver.is_some_and(|driver| driver.spec.requires_republish == Some(true))
     }
 
     async fn mark_running(&self, pod: &Pod) {

@@ -92,3 +92,29 @@ async fn a_new_kubelet_cleans_up_after_the_old_one() {
     let _running = kubelet.run();
     fake.called(1, 1).await;
 }
+
+#[tokio::test]
+async fn one_volume_does_not_wait_for_another() {
+    let world = World::new().await;
+    let fake = world.driver().await;
+    let csi = |name: &str, driver: &str| json!({"name": name, "csi": {"driver": driver}});
+    let pod = world.pod("p", &json!({"volumes": [csi("missing", "none.test"), csi("v", DRIVER)]}));
+    let _running = world.kubelet.run();
+    fake.called(1, 0).await;
+    assert!(exists(world.kubelet.target_path(uid(&pod), "v")));
+    assert_eq!(phase(world.api.get("pods", "default", "p").as_ref()), "Pending");
+    let said = |world: &World| {
+        let events = world.api.list("events", "default");
+        events.iter().any(|event| {
+            event["message"].as_str().is_some_and(|text| text.contains("driver name none.test not found"))
+        })
+    };
+    let said = async {
+        let mut revision = 0;
+        while !said(&world) {
+            revision = world.api.changed_after(revision).await;
+        }
+    };
+    soon(said).await;
+    assert_eq!(fake.calls.borrow().0, 1, "what is published is left alone");
+}
