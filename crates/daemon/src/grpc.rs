@@ -1,5 +1,6 @@
 //! gRPC over a unix socket: endpoint notation, listening, serving, dialling.
 
+mod authority;
 mod panics;
 
 use std::io;
@@ -12,12 +13,14 @@ use std::time::Duration;
 use hyper_util::rt::TokioIo;
 use rustix::fs::Mode;
 use tokio::net::{TcpListener, UnixListener, UnixStream};
+use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::{TcpListenerStream, UnixListenerStream};
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic::transport::{Channel, Endpoint as HttpEndpoint, Server};
 use tower::service_fn;
 
+use authority::AnyAuthority;
 use panics::CatchPanics;
 
 /// Where a daemon listens, in the notation of the Go programs: `unix://path` (a `/` is put in front
@@ -139,7 +142,8 @@ impl Listener {
 }
 
 /// Serves until `shutdown` is cancelled, then lets running requests end for at most `drain`.
-/// A panic in one request becomes that request's INTERNAL error.
+/// A panic in one request becomes that request's INTERNAL error. On a unix socket every `:authority` is taken, as
+/// servers written in Go take it.
 ///
 /// # Errors
 /// The transport failed while it was accepting connections.
@@ -158,8 +162,8 @@ pub async fn serve(
     let serving = async {
         match listener.0 {
             Kind::Unix { listener, file } => {
-                let served =
-                    server.serve_with_incoming_shutdown(UnixListenerStream::new(listener), stop).await;
+                let incoming = UnixListenerStream::new(listener).map(|stream| stream.map(AnyAuthority::new));
+                let served = server.serve_with_incoming_shutdown(incoming, stop).await;
                 drop(file);
                 served
             }
@@ -191,10 +195,15 @@ pub fn channel_over(path: &Path, first: UnixStream) -> Channel {
     dialling(path, Some(first))
 }
 
+/// Largest trailer of a reply in bytes: the limit of clients written in Go. An error's text is in there, and may
+/// quote long answers of a cloud.
+const MAX_HEADER_LIST: u32 = 16 * 1024 * 1024;
+
 fn dialling(path: &Path, first: Option<UnixStream>) -> Channel {
     let path = path.to_owned();
     let first = Arc::new(Mutex::new(first));
-    HttpEndpoint::from_static("http://localhost").connect_with_connector_lazy(service_fn(move |_| {
+    let endpoint = HttpEndpoint::from_static("http://localhost").http2_max_header_list_size(MAX_HEADER_LIST);
+    endpoint.connect_with_connector_lazy(service_fn(move |_| {
         let path = path.clone();
         let first = first.lock().unwrap_or_else(PoisonError::into_inner).take();
         async move {

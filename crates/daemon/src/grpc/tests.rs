@@ -7,8 +7,11 @@ use tonic::{Code, Request, Response, Status};
 
 use super::*;
 
-/// Panics when asked for the service "panic", otherwise answers.
+/// Panics when asked for the service "panic", says a lot about "long", otherwise answers.
 struct Moody;
+
+/// Much more than an HTTP/2 client takes that has not been told otherwise.
+const LONG: usize = 200_000;
 
 #[tonic::async_trait]
 impl Health for Moody {
@@ -17,6 +20,9 @@ impl Health for Moody {
         request: Request<HealthCheckRequest>,
     ) -> Result<Response<HealthCheckResponse>, Status> {
         assert!(request.get_ref().service != "panic", "as asked");
+        if request.get_ref().service == "long" {
+            return Err(Status::not_found("%".repeat(LONG)));
+        }
         Ok(Response::new(HealthCheckResponse { status: 1 }))
     }
 }
@@ -51,7 +57,7 @@ fn endpoints() {
 }
 
 #[tokio::test]
-async fn a_panic_fails_one_request_and_the_socket_goes_with_the_server() {
+async fn a_failure_fails_one_request_and_the_socket_goes_with_the_server() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("test.sock");
     // What an earlier process left behind.
@@ -67,6 +73,8 @@ async fn a_panic_fails_one_request_and_the_socket_goes_with_the_server() {
     let failed = client.check(check("panic")).await.unwrap_err();
     assert_eq!(failed.code(), Code::Internal);
     assert!(!failed.message().contains("as asked"), "the panic's own text stays inside");
+    let failed = client.check(check("long")).await.unwrap_err();
+    assert_eq!((failed.code(), failed.message().len()), (Code::NotFound, LONG));
     assert_eq!(client.check(check("")).await.unwrap().get_ref().status, 1);
 
     drop(client);
