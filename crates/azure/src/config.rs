@@ -7,7 +7,7 @@ use keymount_daemon::build::BUILD;
 use keymount_daemon::flags::Flags;
 use keymount_daemon::grpc::Endpoint;
 use keymount_identity::transport::{ProxyRules, Roots, TransportOptions};
-use keymount_identity::{ArcAgent, BindingOptions, Cloud, CloudError, IMDS_ENDPOINT, Region};
+use keymount_identity::{ArcAgent, BindingOptions, Cloud, CloudError, IMDS_ENDPOINT, NMI_ENDPOINT, Region};
 use keymount_keyvault::{CacheOptions, GateOptions};
 use url::Url;
 
@@ -46,6 +46,8 @@ pub struct Config {
     pub transport: TransportOptions,
     /// The metadata service.
     pub imds_endpoint: Url,
+    /// The pod identity agent.
+    pub nmi_endpoint: Url,
     /// The agent of an Azure Arc machine.
     pub arc: Option<ArcAgent>,
     /// Entra's regional endpoint.
@@ -143,6 +145,7 @@ impl Config {
             cache: CacheOptions { ttl: cache_ttl(flags)?, ..CacheOptions::default() },
             gate: GateOptions { concurrency: concurrency(flags)?, ..GateOptions::default() },
             imds_endpoint: metadata_endpoint(read("AZURE_POD_IDENTITY_AUTHORITY_HOST"))?,
+            nmi_endpoint: Url::parse(NMI_ENDPOINT).expect("a constant URL"),
             arc: ArcAgent::detect(read),
             region: Region::from_environment(read),
             binding: BindingOptions {

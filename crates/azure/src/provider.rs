@@ -7,9 +7,8 @@ use std::time::Duration;
 use keymount_clock::WallClock;
 use keymount_daemon::metrics::Registry;
 use keymount_identity::transport::{Http, ProxyRules, Roots, Transport, TransportOptions};
-use keymount_identity::{Identities, NMI_ENDPOINT, Options};
+use keymount_identity::{Identities, Options};
 use keymount_keyvault::{Vaults, VaultsOptions};
-use url::Url;
 
 use crate::config::Config;
 use crate::metrics::{Metrics, State};
@@ -47,7 +46,7 @@ impl Provider {
             imds_endpoint: config.imds_endpoint.clone(),
             arc: config.arc.take(),
             binding: config.binding.clone(),
-            nmi_endpoint: Url::parse(NMI_ENDPOINT).expect("a constant URL"),
+            nmi_endpoint: config.nmi_endpoint.clone(),
             region: std::mem::take(&mut config.region),
             clock: clock.clone(),
             observer: Arc::new(metrics.clone()),
