@@ -60,6 +60,9 @@ const LISTENER: &str = "kubernetes";
 /// How long requests under way may take when the server goes down.
 const PATIENCE: Duration = Duration::ZERO;
 
+/// How long the port may take to be free after that.
+const PORT_PATIENCE: Duration = Duration::from_secs(5);
+
 /// Why the server could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -169,6 +172,14 @@ impl ApiServer {
         let server = self.server.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(server) = server {
             server.shutdown(PATIENCE).await;
+            // The task that held the port ends on its own time; that it has can be seen by having the port.
+            let freed = async {
+                while listen(self.address).await.is_err() {
+                    tokio::task::yield_now().await;
+                }
+            };
+            // Whoever else takes the port meanwhile has it: then it is not ours either.
+            let _ = tokio::time::timeout(PORT_PATIENCE, freed).await;
         }
     }
 
