@@ -15,6 +15,7 @@ use keymount_objects::{
 };
 use keymount_proto::provider::{File, MountRequest, MountResponse, ObjectVersion};
 use keymount_sensitive::SecretBytes;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use url::Url;
 
@@ -25,6 +26,15 @@ use crate::provider::Provider;
 
 /// Objects of one mount that are fetched at the same time. The vault's gate bounds all mounts together.
 const CONCURRENT_OBJECTS: usize = 64;
+
+/// Conversions of one mount that run at the same time: they take CPU time, and other mounts want some.
+const CONCURRENT_CONVERSIONS: usize = 1;
+
+/// What the objects of one mount share.
+struct Mount {
+    vault: Vault,
+    conversions: Semaphore,
+}
 
 /// One file of the reply.
 struct Produced {
@@ -58,7 +68,8 @@ impl Provider {
         }
         let name = VaultName::parse(&parameters.vault_name)?;
         let vault = self.vault(&name, &cloud, login, &parameters, lane(request), deadline).await?;
-        let work: Vec<_> = objects.iter().map(|object| self.produce(&vault, object)).collect();
+        let mount = Mount { vault, conversions: Semaphore::new(CONCURRENT_CONVERSIONS) };
+        let work: Vec<_> = objects.iter().map(|object| self.produce(&mount, object)).collect();
         let produced: Vec<_> = stream::iter(work).buffered(CONCURRENT_OBJECTS).try_collect().await?;
         self.reply(&objects, produced)
     }
@@ -97,7 +108,7 @@ impl Provider {
     }
 
     /// All files of one object: one, or one per version, each perhaps with its parts.
-    async fn produce(&self, vault: &Vault, object: &Object) -> Result<Vec<Produced>, MountError> {
+    async fn produce(&self, mount: &Mount, object: &Object) -> Result<Vec<Produced>, MountError> {
         let kind = match object.object_type {
             ObjectType::Secret => ObjectKind::Secret,
             ObjectType::Key => ObjectKind::Key,
@@ -107,11 +118,11 @@ impl Provider {
             }
         };
         let versions = if object.has_history() {
-            self.history(vault, object, kind).await?
+            self.history(&mount.vault, object, kind).await?
         } else {
             vec![object.single()]
         };
-        let work: Vec<_> = versions.iter().map(|version| self.fetch(vault, object, kind, version)).collect();
+        let work: Vec<_> = versions.iter().map(|version| self.fetch(mount, object, kind, version)).collect();
         let produced: Vec<_> = stream::iter(work).buffered(CONCURRENT_OBJECTS).try_collect().await?;
         Ok(produced.into_iter().flatten().collect())
     }
@@ -136,13 +147,13 @@ impl Provider {
 
     async fn fetch(
         &self,
-        vault: &Vault,
+        mount: &Mount,
         object: &Object,
         kind: ObjectKind,
         selected: &SelectedVersion,
     ) -> Result<Vec<Produced>, MountError> {
         let began = Instant::now();
-        let content = self.content(vault, object, kind, &selected.version).await;
+        let content = self.content(mount, object, kind, &selected.version).await;
         self.metrics().object_requested(
             kind,
             content.as_ref().err().map(MountError::reason),
@@ -168,12 +179,12 @@ impl Provider {
 
     async fn content(
         &self,
-        vault: &Vault,
+        mount: &Mount,
         object: &Object,
         kind: ObjectKind,
         version: &str,
     ) -> Result<Content, MountError> {
-        let name = || object.describe(version);
+        let (vault, name) = (&mount.vault, || object.describe(version));
         let refused = |error| MountError::Fetch { object: name(), error };
         let unusable = |error| MountError::Content { object: name(), error };
         match kind {
@@ -191,6 +202,7 @@ impl Provider {
                 let options = self.config().content;
                 let convert = move |bundle: &SecretBundle| content::secret(bundle, format, encoding, options);
                 if content::is_slow(&bundle, format) {
+                    let _turns = (mount.conversions.acquire().await, self.conversions().acquire().await);
                     let converted = tokio::task::spawn_blocking(move || convert(&bundle)).await;
                     // A panic there is this request's.
                     converted.unwrap_or_else(|ended| std::panic::resume_unwind(ended.into_panic()))

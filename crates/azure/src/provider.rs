@@ -9,6 +9,7 @@ use keymount_daemon::metrics::Registry;
 use keymount_identity::transport::{Http, ProxyRules, Roots, Transport, TransportOptions};
 use keymount_identity::{Identities, Options};
 use keymount_keyvault::{Vaults, VaultsOptions};
+use tokio::sync::Semaphore;
 
 use crate::config::Config;
 use crate::metrics::{Metrics, State};
@@ -16,12 +17,16 @@ use crate::metrics::{Metrics, State};
 /// Metadata services are on the machine: who does not answer at once is not there.
 const NODE_CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Conversions that run at the same time, of all mounts together. Threads for them are few.
+const CONVERSIONS: usize = 4;
+
 /// The provider of one process.
 pub struct Provider {
     config: Config,
     identities: Arc<Identities>,
     vaults: Arc<Vaults>,
     metrics: Metrics,
+    conversions: Semaphore,
     pod_identity_warned: AtomicBool,
 }
 
@@ -59,7 +64,14 @@ impl Provider {
             observer: Arc::new(metrics.clone()),
         }));
         State::register(registry, &metrics, &identities, &vaults);
-        Self { config, identities, vaults, metrics, pod_identity_warned: AtomicBool::new(false) }
+        Self {
+            config,
+            identities,
+            vaults,
+            metrics,
+            conversions: Semaphore::new(CONVERSIONS),
+            pod_identity_warned: AtomicBool::new(false),
+        }
     }
 
     /// What the provider works with.
@@ -78,6 +90,11 @@ impl Provider {
 
     pub(crate) const fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    /// Turns at converting certificates.
+    pub(crate) const fn conversions(&self) -> &Semaphore {
+        &self.conversions
     }
 
     /// Says once per process that pod identity is deprecated.

@@ -27,8 +27,8 @@ use crate::sources::imds::ManagedIdentityId;
 use crate::sources::{entra, imds, nmi};
 use crate::transport::Http;
 
-/// How many token requests may be under way at once. Entra and the metadata service both answer
-/// bursts with 429.
+/// How many token requests to one kind of issuer may be under way at once. Entra and the metadata
+/// service both answer bursts with 429; and an issuer that hangs must not hold up the others.
 const MAX_REQUESTS: usize = 32;
 
 /// What is told about token requests, for metrics.
@@ -74,7 +74,7 @@ pub struct Identities {
     pub(crate) tokens: TokenCache,
     proofs: Proofs,
     flights: Flights<Flight, Fetched>,
-    permits: Semaphore,
+    permits: [(Source, Semaphore); Source::ALL.len()],
     sessions: AtomicU64,
     binding: Binding,
 }
@@ -120,7 +120,7 @@ impl Identities {
             tokens: TokenCache::default(),
             proofs: Proofs::default(),
             flights: Flights::default(),
-            permits: Semaphore::new(MAX_REQUESTS),
+            permits: Source::ALL.map(|source| (source, Semaphore::new(MAX_REQUESTS))),
             sessions: AtomicU64::new(0),
         }
     }
@@ -212,7 +212,9 @@ impl Identities {
         deadline: Instant,
     ) -> Fetched {
         let (started, source) = (Instant::now(), credential.source());
-        let outcome = match tokio::time::timeout_at(deadline, self.permits.acquire()).await {
+        let permits = self.permits.iter().find(|(of, _)| *of == source).map(|(_, permits)| permits.acquire());
+        let permit = tokio::time::timeout_at(deadline, futures::future::OptionFuture::from(permits)).await;
+        let outcome = match permit {
             Ok(_permit) => self.request(credential, wanted, deadline).await.map(Arc::new),
             Err(_) => Err(TokenError::Deadline { source_kind: source, waited: started.elapsed() }),
         };

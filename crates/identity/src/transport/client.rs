@@ -124,8 +124,9 @@ impl Transport {
             .pool_idle_timeout(options.idle_timeout)
             .pool_max_idle_per_host(16)
             .tcp_keepalive(Duration::from_secs(30))
-            .http2_keep_alive_interval(Duration::from_secs(30))
-            .http2_keep_alive_timeout(Duration::from_secs(10))
+            // A connection that died silently must be found out within one try, or every retry uses it.
+            .http2_keep_alive_interval(Duration::from_secs(10))
+            .http2_keep_alive_timeout(Duration::from_secs(5))
             .no_proxy();
         if !options.http2 {
             builder = builder.http1_only();
