@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use http_body_util::Full;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use url::Url;
@@ -132,4 +132,56 @@ async fn authorization_is_marked_sensitive() {
     assert!(request.headers()["authorization"].is_sensitive());
     let broken = get("https://kv.test/").authorization("Bearer", &"to\nken".to_owned().into());
     assert!(broken.headers().get("authorization").is_none());
+}
+
+/// A proxy that answers CONNECT with `status`; with 200 it leads to `server`. Says what it was asked.
+async fn proxy(status: u16, server: SocketAddr) -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let record = Arc::clone(&asked);
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(client.read_u8().await.expect("a request"));
+            }
+            record.lock().expect("the lock").push(String::from_utf8_lossy(&head).into_owned());
+            client.write_all(format!("HTTP/1.1 {status} x\r\n\r\n").as_bytes()).await.expect("written");
+            if status == 200 {
+                let mut server = tokio::net::TcpStream::connect(server).await.expect("the server");
+                tokio::spawn(async move { tokio::io::copy_bidirectional(&mut client, &mut server).await });
+            }
+        }
+    });
+    (address, asked)
+}
+
+fn through(proxy: SocketAddr, authority: &str) -> Transport {
+    let value = format!("http://user:pa55@{proxy}");
+    let rules = ProxyRules::from_environment(|name| (name == "HTTPS_PROXY").then(|| value.clone()));
+    Transport::new(TransportOptions {
+        roots: Roots::only_pem(authority.to_owned()),
+        proxies: rules.expect("rules"),
+        ..TransportOptions::default()
+    })
+}
+
+#[tokio::test]
+async fn a_proxy_is_asked_for_a_tunnel_with_its_credentials() {
+    let (server, authority, _) = serve(&["kv.test"], |_| reply(200, "body")).await;
+    let (address, asked) = proxy(200, server).await;
+    let answer = through(address, &authority).send(get("https://kv.test/s")).await.expect("an answer");
+    assert_eq!(answer.body.expose(), b"body");
+    let head = asked.lock().expect("the lock")[0].clone();
+    assert!(head.starts_with("CONNECT kv.test:443 HTTP/1.1\r\n"), "{head}");
+    assert!(head.to_ascii_lowercase().contains("proxy-authorization: basic dxnlcjpwytu1"), "{head}");
+}
+
+#[tokio::test]
+async fn a_proxy_that_refuses_is_told_from_a_server_that_does() {
+    let (address, _) = proxy(407, "127.0.0.1:9".parse().expect("an address")).await;
+    let error = through(address, "").send(get("https://kv.test/s")).await.err().expect("an error");
+    assert!(matches!(error.cause, Cause::Proxy(_)), "{error:?}");
+    assert!(!error.to_string().contains("pa55"), "{error}");
 }
