@@ -21,5 +21,5 @@ pub use content::{ContentError, ContentOptions};
 pub use error::{MountError, REASON_KEY};
 pub use login::{AuthError, ClientError};
 pub use provider::Provider;
-pub use reason::Reason;
+pub use reason::{CatalogueEntry, Reason, catalogue};
 pub use service::{RUNTIME_NAME, Services};

@@ -5,20 +5,21 @@
 //! `grpc_message` keep their places for existing queries, but hold no names and no texts: the first and
 //! the last are empty, the second is a reason.
 
+mod gauges;
+
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use keymount_clock::WallClock;
 use keymount_daemon::metrics::{Definition, Kind, Registry, SECONDS};
-use keymount_identity::{Identities, Source, TokenError};
-use keymount_keyvault::{ObjectKind, Outcome, Served, Vaults};
-use prometheus::core::{Collector, Desc};
-use prometheus::proto::MetricFamily;
-use prometheus::{GaugeVec, HistogramVec, IntCounterVec, Opts};
+use keymount_identity::{Source, TokenError};
+use keymount_keyvault::{ObjectKind, Outcome, Served};
+use prometheus::{GaugeVec, HistogramVec, IntCounterVec};
 use tokio::time::Instant;
 
 use crate::reason::Reason;
+pub(crate) use gauges::State;
 
 /// Labels of every series, as the Go provider has them.
 pub(crate) const CONSTANT: &[(&str, &str)] = &[
@@ -254,63 +255,6 @@ impl keymount_identity::Observer for Metrics {
 
     fn token_reused(&self, source: Source) {
         self.0.reused.with_label_values(&[source.name()]).inc();
-    }
-}
-
-/// Gauges that are read off when somebody looks.
-pub(crate) struct State {
-    age: GaugeVec,
-    throttled: GaugeVec,
-    metrics: Metrics,
-    identities: OnceLock<Weak<Identities>>,
-    vaults: OnceLock<Weak<Vaults>>,
-}
-
-impl State {
-    /// Registers the gauges, which read these two as long as they exist.
-    pub(crate) fn register(
-        registry: &Registry,
-        metrics: &Metrics,
-        identities: &Arc<Identities>,
-        vaults: &Arc<Vaults>,
-    ) {
-        let gauge = |definition: &Definition| {
-            let options =
-                CONSTANT.iter().fold(Opts::new(definition.name, definition.help), |all, (name, value)| {
-                    all.const_label(*name, *value)
-                });
-            GaugeVec::new(options, definition.labels).expect("a constant metric definition")
-        };
-        registry.register(Self {
-            age: gauge(&TOKEN_AGE),
-            throttled: gauge(&THROTTLED),
-            metrics: metrics.clone(),
-            identities: OnceLock::from(Arc::downgrade(identities)),
-            vaults: OnceLock::from(Arc::downgrade(vaults)),
-        });
-    }
-}
-
-impl Collector for State {
-    fn desc(&self) -> Vec<&Desc> {
-        [self.age.desc(), self.throttled.desc()].concat()
-    }
-
-    fn collect(&self) -> Vec<MetricFamily> {
-        self.age.reset();
-        self.throttled.reset();
-        if let Some(identities) = self.identities.get().and_then(Weak::upgrade)
-            && let Some(age) = identities.oldest_token()
-        {
-            self.age.with_label_values::<&str>(&[]).set(age.as_secs_f64());
-        }
-        if let Some(vaults) = self.vaults.get().and_then(Weak::upgrade) {
-            for (host, wait) in vaults.throttled() {
-                let label = self.metrics.vault_label(&host);
-                self.throttled.with_label_values(&[label]).set(wait.as_secs_f64());
-            }
-        }
-        [self.age.collect(), self.throttled.collect()].concat()
     }
 }
 

@@ -82,6 +82,78 @@ impl Reason {
     }
 }
 
+/// One entry of the error catalogue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CatalogueEntry {
+    /// The code.
+    pub code: &'static str,
+    /// What happened.
+    pub meaning: &'static str,
+    /// What to do about it.
+    pub fix: &'static str,
+}
+
+/// Every reason this crate and those of tokens and vaults have, for the documentation. The reasons of
+/// requests and classes are [`keymount_objects::Reason`]'s.
+#[must_use]
+pub fn catalogue() -> Vec<CatalogueEntry> {
+    let entry = |reason: Reason, meaning, fix| CatalogueEntry { code: reason.code(), meaning, fix };
+    let tokens = TokenReason::ALL.map(|reason| entry(Reason::Token(reason), reason.meaning(), reason.hint()));
+    let vaults = VaultReason::ALL.map(|reason| entry(Reason::Vault(reason), reason.meaning(), reason.hint()));
+    let own = [
+        (
+            Reason::CloudUnknown,
+            "There is no cloud of this name",
+            "cloudName is AzurePublicCloud, AzureUSGovernmentCloud, AzureChinaCloud, AzureGermanCloud or \
+             AzureStackCloud",
+        ),
+        (
+            Reason::CloudFileUnusable,
+            "The file that describes the custom cloud cannot be used",
+            "mount the file that cloudEnvFileName names into the provider's container, with \
+             keyVaultDNSSuffix, keyVaultEndpoint and activeDirectoryEndpoint",
+        ),
+        (
+            Reason::CredentialMissing,
+            "What the identity mode needs is not there",
+            "set clientID for workload identity, useVMManagedIdentity for the node's identity, or \
+             nodePublishSecretRef for a service principal",
+        ),
+        (
+            Reason::CredentialUnusable,
+            "Tenant, authority or machine cannot have this credential",
+            "check tenantID and the custom cloud's activeDirectoryEndpoint",
+        ),
+        (
+            Reason::TokenProxyUnavailable,
+            "The cluster's token proxy for identity bindings cannot be found",
+            "check that the provider reaches the API server, or give --token-proxy-url and --sni-name",
+        ),
+        (
+            Reason::InvalidObjectType,
+            "objectType is not one of those there are",
+            "objectType is secret, key or cert, in lower case",
+        ),
+        (
+            Reason::ContentUnusable,
+            "What the vault holds cannot be converted",
+            "check the certificate's content type, or the key's type, in the vault",
+        ),
+        (
+            Reason::EncodingMismatch,
+            "The value is not encoded as objectEncoding says",
+            "objectEncoding says how the value is encoded in the vault; leave it out for plain text",
+        ),
+        (
+            Reason::VolumeTooLarge,
+            "The files of the volume are too large in all",
+            "split the SecretProviderClass over several volumes",
+        ),
+    ];
+    let own = own.map(|(reason, meaning, fix)| entry(reason, meaning, fix));
+    own.into_iter().chain(tokens).chain(vaults).collect()
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.code())
@@ -136,5 +208,23 @@ const fn vault(reason: VaultReason) -> &'static str {
         VaultReason::Suspicious => "VaultSuspiciousAnswer",
         VaultReason::InvalidName => "InvalidObjectName",
         VaultReason::Crowded => "VaultCrowded",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_and_explained() {
+        let catalogue = catalogue();
+        let codes: HashSet<_> = catalogue.iter().map(|entry| entry.code).collect();
+        assert_eq!(codes.len(), catalogue.len());
+        for entry in catalogue {
+            assert!(entry.code.bytes().all(|byte| byte.is_ascii_alphanumeric()), "{}", entry.code);
+            assert!(entry.meaning.len() > 10 && entry.fix.len() > 20, "{}", entry.code);
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Why there is no token.
 
 mod aadsts;
+mod reason;
 
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use serde::Deserialize;
 
 use crate::access::MalformedToken;
 use crate::transport::{Answer, Cause, TransportError};
+pub use reason::TokenReason;
 
 /// Where a token was asked for. Its name is how the Azure SDK for Go calls the credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -127,45 +129,6 @@ pub enum TokenError {
         /// How long this caller waited.
         waited: Duration,
     },
-}
-
-/// A stable name for why there is no token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum TokenReason {
-    /// No federated credential matches the service account.
-    FederationMissing,
-    /// The federated token has expired or is not valid yet.
-    AssertionExpired,
-    /// No such application in this tenant.
-    ApplicationNotFound,
-    /// No such tenant.
-    TenantNotFound,
-    /// The client secret is wrong.
-    SecretInvalid,
-    /// The client secret or certificate has expired.
-    SecretExpired,
-    /// The identity is not assigned to this machine.
-    IdentityNotAssigned,
-    /// The issuer throttles.
-    Throttled,
-    /// The issuer answered with a server error.
-    IssuerUnavailable,
-    /// The issuer refused for another reason.
-    Refused,
-    /// The issuer's name does not resolve.
-    Dns,
-    /// The issuer cannot be connected to.
-    Connect,
-    /// The issuer's certificate is not trusted or TLS failed otherwise.
-    Tls,
-    /// The proxy failed.
-    Proxy,
-    /// The issuer did not answer in time.
-    Timeout,
-    /// The issuer's answer is not understood.
-    Malformed,
-    /// The Azure Arc agent failed.
-    ArcAgent,
 }
 
 impl TokenError {

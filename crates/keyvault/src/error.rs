@@ -1,15 +1,17 @@
 //! Why a vault's object could not be had.
 
 mod hints;
+mod reason;
 
 use std::time::Duration;
 
+use keymount_identity::TokenError;
 use keymount_identity::transport::{Answer, Cause, Method, TransportError, error_code, service_dump};
-use keymount_identity::{TokenError, TokenReason};
 use serde_json::Value;
 use url::Url;
 
 use crate::challenge::ChallengeError;
+pub use reason::VaultReason;
 
 /// A vault's object could not be had. `Display` is the text that the Go stack has for it.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -99,59 +101,6 @@ pub struct Codes {
     pub inner: Option<String>,
 }
 
-/// A stable name for what is wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum VaultReason {
-    /// No token: the reason is the token's.
-    Token(TokenReason),
-    /// The vault does not accept the token.
-    Unauthorized,
-    /// The token is of another tenant than the vault's.
-    WrongTenant,
-    /// An access policy does not allow it.
-    AccessPolicy,
-    /// No role assignment allows it.
-    Rbac,
-    /// The vault's firewall does not know this address.
-    Firewall,
-    /// Public access is off and this is not a private connection.
-    PrivateLink,
-    /// The object is disabled.
-    Disabled,
-    /// Forbidden for another reason.
-    Forbidden,
-    /// No such object or version.
-    NotFound,
-    /// The vault does not understand the request: usually a name with impossible characters.
-    BadRequest,
-    /// The vault throttles.
-    Throttled,
-    /// The vault has a problem of its own.
-    ServerError,
-    /// The vault redirects; redirects are not followed.
-    Redirected,
-    /// Another status that nobody expects.
-    Unexpected,
-    /// The vault's name does not resolve.
-    Dns,
-    /// The vault cannot be connected to, or the connection broke.
-    Connect,
-    /// The vault's certificate is not trusted, or TLS failed otherwise.
-    Tls,
-    /// The proxy failed.
-    Proxy,
-    /// No answer in time.
-    Timeout,
-    /// The answer is not understood, or too large.
-    Malformed,
-    /// The answer points or redirects the token elsewhere.
-    Suspicious,
-    /// The name cannot be asked for.
-    InvalidName,
-    /// Too much waits for this vault.
-    Crowded,
-}
-
 impl VaultError {
     pub(crate) fn refused(origin: &str, url: &Url, answer: &Answer, secrets: &[&str]) -> Self {
         Self::Refused {
@@ -184,7 +133,7 @@ impl VaultError {
     pub fn reason(&self) -> VaultReason {
         match self {
             Self::Token(error) => VaultReason::Token(error.reason()),
-            Self::Refused { status, codes, text } => refusal(*status, codes, text),
+            Self::Refused { status, codes, text } => reason::of_refusal(*status, codes, text),
             Self::Unreachable(error) => match error.cause {
                 Cause::NoSuchHost { .. } | Cause::Dns { .. } => VaultReason::Dns,
                 Cause::Connect { .. } | Cause::Truncated | Cause::Broken(_) => VaultReason::Connect,
@@ -207,31 +156,8 @@ impl VaultError {
     pub fn hint(&self) -> String {
         match self {
             Self::Token(error) => error.hint(),
-            _ => hints::hint(self.reason()).to_owned(),
+            _ => self.reason().hint().to_owned(),
         }
-    }
-}
-
-fn refusal(status: u16, codes: &Codes, text: &str) -> VaultReason {
-    let inner = codes.inner.as_deref().unwrap_or_default();
-    match status {
-        400 => VaultReason::BadRequest,
-        // The codes' texts are the only place where a wrong tenant shows.
-        401 if text.contains("AKV10032") || text.contains("Invalid issuer") => VaultReason::WrongTenant,
-        401 => VaultReason::Unauthorized,
-        403 if inner.ends_with("Disabled") => VaultReason::Disabled,
-        403 => match inner {
-            "AccessDenied" | "ForbiddenByPolicy" => VaultReason::AccessPolicy,
-            "ForbiddenByRbac" => VaultReason::Rbac,
-            "ForbiddenByFirewall" => VaultReason::Firewall,
-            "ForbiddenByConnection" => VaultReason::PrivateLink,
-            _ => VaultReason::Forbidden,
-        },
-        404 => VaultReason::NotFound,
-        429 => VaultReason::Throttled,
-        300..=399 => VaultReason::Redirected,
-        500.. => VaultReason::ServerError,
-        _ => VaultReason::Unexpected,
     }
 }
 

@@ -4,8 +4,7 @@ use super::VaultReason;
 
 pub(super) const fn hint(reason: VaultReason) -> &'static str {
     match reason {
-        // The token's own error has a better one; this is for the catalogue.
-        VaultReason::Token(_) => "see what the token issuer answered",
+        VaultReason::Token(reason) => reason.hint(),
         VaultReason::Unauthorized => {
             "the vault does not accept the identity's token: check tenantID and that the vault is of this cloud"
         }
