@@ -171,6 +171,8 @@ pub(crate) fn admissible(
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     /// A token that says of itself what the arguments say.
@@ -235,5 +237,17 @@ pub(crate) mod tests {
         }
         let nameless = jwt("https://issuer", "system:serviceaccount:shop:", 1_800_000_001, "s");
         assert!(admissible(&nameless, "shop", "", now()).is_none(), "kubelet reported no service account");
+    }
+
+    proptest! {
+        #[test]
+        fn no_attribute_and_no_token_panics(text in ".{0,200}", claims in ".{0,100}") {
+            let _ = token_for(&SecretString::new(text.clone()), WORKLOAD_IDENTITY_AUDIENCE);
+            let payload = URL_SAFE_NO_PAD.encode(claims);
+            for token in [text, format!("h.{payload}.s")] {
+                let claims = admissible(&SecretString::new(token), "shop", "web", now());
+                prop_assert!(claims.is_none_or(|claims| claims.subject == "system:serviceaccount:shop:web"));
+            }
+        }
     }
 }

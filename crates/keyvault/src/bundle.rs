@@ -201,6 +201,8 @@ impl Page {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn versions(kind: ObjectKind) -> Item {
@@ -271,6 +273,20 @@ mod tests {
             let text = error.to_string();
             assert_eq!(text, format!("{model}{end}"));
             assert!(!text.contains("c4n"), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_answer_panics_and_none_is_quoted(body in "[ -~]{0,200}", value in "c4n4ry[a-z]{0,20}") {
+            let broken = [body.clone(), format!("{{\"value\":\"{value}\",{body}"), format!("[\"{value}\"]")];
+            for body in broken {
+                for kind in [ObjectKind::Secret, ObjectKind::Key, ObjectKind::Certificate] {
+                    let error = Content::parse_object(kind, body.as_bytes()).err().map(|error| error.to_string());
+                    prop_assert!(error.is_none_or(|error| !error.contains("c4n4ry")));
+                    let _ = Page::parse(&versions(kind), body.as_bytes());
+                }
+            }
         }
     }
 }

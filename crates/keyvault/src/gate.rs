@@ -68,7 +68,7 @@ struct State {
     closed: Option<Closure>,
     /// Counts closures: an answer to a request of an earlier epoch says nothing about this one.
     epoch: u64,
-    last_used: Instant,
+    last_used: Option<Instant>,
     /// Set while the first request to a cold vault is alone.
     warming: bool,
     lanes: [VecDeque<Waiting>; 2],
@@ -130,7 +130,7 @@ impl Gate {
             window: options.concurrency,
             closed: None,
             epoch: 0,
-            last_used: Instant::now() - COLD_AFTER,
+            last_used: None,
             warming: false,
             lanes: [VecDeque::new(), VecDeque::new()],
         };
@@ -190,7 +190,7 @@ impl Gate {
             tokio::time::sleep_until(at).await;
             if let Some(gate) = gate.upgrade() {
                 let mut state = gate.state();
-                if state.last_used + WARM_UP <= Instant::now() {
+                if state.last_used.is_none_or(|used| used.elapsed() >= WARM_UP) {
                     state.warming = false;
                 }
                 gate.admit(&mut state);
@@ -203,10 +203,11 @@ impl Gate {
         while let Some(next) = state.next() {
             state.under_way += 1;
             let cold = state.is_cold();
-            state.last_used = Instant::now();
+            let now = Instant::now();
+            state.last_used = Some(now);
             if cold {
                 state.warming = true;
-                self.look_again_at(state.last_used + WARM_UP);
+                self.look_again_at(now + WARM_UP);
             }
             if let Some(closure) = &mut state.closed {
                 closure.probing = true;
@@ -245,7 +246,7 @@ impl State {
     }
 
     fn is_cold(&self) -> bool {
-        self.last_used.elapsed() >= COLD_AFTER
+        self.last_used.is_none_or(|used| used.elapsed() >= COLD_AFTER)
     }
 
     /// A warm-up ends by an answer; one that was abandoned must not outlive the requests.
@@ -281,7 +282,7 @@ impl Pass {
         let mut state = gate.state();
         self.settled = true;
         let current = self.epoch == state.epoch;
-        state.last_used = Instant::now();
+        state.last_used = Some(Instant::now());
         state.under_way = state.under_way.saturating_sub(1);
         state.warming = false;
         match verdict {

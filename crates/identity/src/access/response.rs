@@ -80,7 +80,8 @@ impl TokenResponse {
             Duration::try_from(moment.duration_since(clock.now())).unwrap_or(Duration::ZERO)
         };
         let lifetime = self.expires_in.0.or_else(|| self.expires_on.0.map(until));
-        Ok(AccessToken::new(secret, lifetime.ok_or(MalformedToken::NoExpiry)?, self.refresh_in.0))
+        let lifetime = lifetime.ok_or(MalformedToken::NoExpiry)?.min(Duration::from_secs_f64(MAX_SECONDS));
+        Ok(AccessToken::new(secret, lifetime, self.refresh_in.0))
     }
 }
 
@@ -173,6 +174,8 @@ impl Visitor<'_> for NumberOrText {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn clock() -> WallClock {
@@ -212,5 +215,18 @@ mod tests {
         );
         assert_eq!(parse(r#"{"expires_in":1}"#), Some(MalformedToken::NoToken));
         assert_eq!(parse(r#"{"access_token":"","expires_in":1}"#), Some(MalformedToken::NoToken));
+    }
+
+    proptest! {
+        #[test]
+        fn no_answer_panics(body in ".{0,200}", expiry in ".{0,20}", number in any::<f64>()) {
+            let _ = TokenResponse::parse(body.as_bytes(), &WallClock::system());
+            for value in [serde_json::json!(expiry), serde_json::json!(number)] {
+                let body = serde_json::json!({ "access_token": "t", "expires_in": value, "expires_on": value, "refresh_in": value });
+                if let Ok(token) = TokenResponse::parse(body.to_string().as_bytes(), &WallClock::system()) {
+                    let _ = (token.freshness(), token.expires());
+                }
+            }
+        }
     }
 }
