@@ -23,6 +23,10 @@ use tower::service_fn;
 use authority::AnyAuthority;
 use panics::CatchPanics;
 
+/// Largest list of header or trailer fields in bytes: that of programs written in Go. The text of an error is a
+/// trailer, and may quote long answers of a cloud.
+const MAX_HEADER_LIST: u32 = 16 * 1024 * 1024;
+
 /// Where a daemon listens, in the notation of the Go programs: `unix://path` (a `/` is put in front
 /// of the path) or `tcp://host:port`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -153,7 +157,8 @@ pub async fn serve(
     shutdown: CancellationToken,
     drain: Duration,
 ) -> Result<(), tonic::transport::Error> {
-    let server = Server::builder().layer(CatchPanics).add_routes(routes);
+    let server =
+        Server::builder().http2_max_header_list_size(MAX_HEADER_LIST).layer(CatchPanics).add_routes(routes);
     let stop = shutdown.clone().cancelled_owned();
     let overdue = async move {
         shutdown.cancelled().await;
@@ -194,10 +199,6 @@ pub fn channel(path: &Path) -> Channel {
 pub fn channel_over(path: &Path, first: UnixStream) -> Channel {
     dialling(path, Some(first))
 }
-
-/// Largest trailer of a reply in bytes: the limit of clients written in Go. An error's text is in there, and may
-/// quote long answers of a cloud.
-const MAX_HEADER_LIST: u32 = 16 * 1024 * 1024;
 
 fn dialling(path: &Path, first: Option<UnixStream>) -> Channel {
     let path = path.to_owned();

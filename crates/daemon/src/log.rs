@@ -72,6 +72,10 @@ impl Options {
     }
 }
 
+/// Modules of dependencies whose warnings quote what they received: the Kubernetes client logs the whole body of
+/// an answer that it cannot read, which may be a Secret.
+const QUOTES_BODIES: [&str; 1] = ["kube_client::client"];
+
 /// Flags of klog that are read but change nothing here.
 const WITHOUT_EFFECT: [&str; 11] = [
     "add_dir_header",
@@ -146,8 +150,12 @@ impl Log {
 
 impl Subscriber for Log {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        let ours = metadata.target().starts_with("keymount");
-        metadata.is_event() && *metadata.level() <= if ours { self.level } else { LevelFilter::WARN }
+        let level = match metadata.target() {
+            target if target.starts_with("keymount") => self.level,
+            target if QUOTES_BODIES.contains(&target) => LevelFilter::OFF,
+            _ => LevelFilter::WARN,
+        };
+        metadata.is_event() && *metadata.level() <= level
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
