@@ -102,6 +102,13 @@ pub(crate) fn generation_name(now: Timestamp) -> String {
     format!("{}{random}", now.to_zoned(TimeZone::UTC).strftime("..%Y_%m_%d_%H_%M_%S."))
 }
 
+/// When the generation of this name was made, to the second; `None` for a name of another form.
+pub(crate) fn generation_time(name: &str) -> Option<Timestamp> {
+    let date = name.get(..name.rfind('.')?)?;
+    let date = jiff::civil::DateTime::strptime("..%Y_%m_%d_%H_%M_%S", date).ok()?;
+    date.to_zoned(TimeZone::UTC).ok().map(|date| date.timestamp())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,6 +124,12 @@ mod tests {
         let name = generation_name("2026-01-02T03:04:05.678+00:00".parse().expect("timestamp"));
         let random = name.strip_prefix("..2026_01_02_03_04_05.").expect("date");
         assert!(random.parse::<u64>().is_ok());
+        let written = generation_time(&name).map(|time| time.to_string());
+        assert_eq!(written.as_deref(), Some("2026-01-02T03:04:05Z"));
+        for other in ["..data", "..2026_13_02_03_04_05.1", "..2026_01_02", "", "..", "2026_01_02_03_04_05.1"]
+        {
+            assert_eq!(generation_time(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use jiff::Timestamp;
 use rustix::fs::{AtFlags, FileType, Statx, StatxAttributes, StatxFlags};
 use rustix::io::Errno;
 
@@ -37,6 +38,18 @@ pub enum TargetState {
     Foreign,
     /// Something that is no directory.
     NotADirectory,
+}
+
+impl TargetState {
+    /// When the files that the volume shows were written, as the name of their generation tells, to the second. Either
+    /// driver names generations so. `None` for other states and names.
+    #[must_use]
+    pub fn written(&self) -> Option<Timestamp> {
+        match self {
+            Self::Committed { generation } => layout::generation_time(generation),
+            _ => None,
+        }
+    }
 }
 
 /// A target's state, with the volume's root if there is a volume.
