@@ -1,42 +1,39 @@
 //! SecretProviderClasses in use on this node: each read once, then kept fresh by name.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use keymount_api::{SecretProviderClass, annotations};
 use keymount_daemon::flags::GoDuration;
 use kube::api::Api;
 use kube::{Client, ResourceExt as _};
-use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use crate::kubernetes::{Named, NamedError};
+use crate::queue::Queue;
 use crate::request::ClassKey;
 
 /// The classes that volumes of this node are of.
 pub(crate) struct Classes {
     client: Client,
     held: Mutex<HashMap<ClassKey, Weak<ClassHold>>>,
-    changed: mpsc::Sender<ClassKey>,
+    changed: Arc<Queue<ClassKey>>,
 }
 
 /// A class in use. It is followed until the last holder drops it.
 pub(crate) struct ClassHold {
     key: ClassKey,
     object: Named<SecretProviderClass>,
+    /// The value by which a refresh was asked for when that was last looked at; none before.
+    refresh_seen: Mutex<Option<Option<String>>>,
 }
 
-/// Changes of classes that may wait to be looked at. When it is full further ones are dropped: whoever
-/// looks reads the newest state anyway, and every volume is looked at again at its next rotation.
-const CHANGES: usize = 256;
-
 impl Classes {
-    /// Also gives the names of classes that changed or were deleted, as they do.
+    /// `changed` gets the names of classes as they become known, change or are deleted.
     #[must_use]
-    pub(crate) fn new(client: Client) -> (Self, mpsc::Receiver<ClassKey>) {
-        let (changed, changes) = mpsc::channel(CHANGES);
-        (Self { client, held: Mutex::default(), changed }, changes)
+    pub(crate) fn new(client: Client, changed: Arc<Queue<ClassKey>>) -> Self {
+        Self { client, held: Mutex::default(), changed }
     }
 
     /// Takes hold of a class; nothing is awaited. The first holder makes it be read.
@@ -48,11 +45,17 @@ impl Classes {
         }
         held.retain(|_, hold| hold.strong_count() > 0);
         let api = Api::namespaced(self.client.clone(), &key.namespace);
-        let (changed, told) = (self.changed.clone(), key.clone());
-        let object = Named::start(api, key.name.clone(), move |_| drop(changed.try_send(told.clone())));
-        let hold = Arc::new(ClassHold { key: key.clone(), object });
+        let (changed, told) = (Arc::clone(&self.changed), key.clone());
+        let object = Named::start(api, key.name.clone(), move || changed.add(told.clone()));
+        let hold = Arc::new(ClassHold { key: key.clone(), object, refresh_seen: Mutex::default() });
         held.insert(key, Arc::downgrade(&hold));
         hold
+    }
+
+    /// A class that somebody holds.
+    #[must_use]
+    pub(crate) fn held(&self, key: &ClassKey) -> Option<Arc<ClassHold>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).get(key)?.upgrade()
     }
 
     /// Number of classes in use.
@@ -83,6 +86,26 @@ impl ClassHold {
     pub(crate) fn known(&self) -> Option<Arc<SecretProviderClass>> {
         self.object.known()?.ok()
     }
+
+    /// Remembers what the class asks for before anything is fetched: that is no wish for a refresh.
+    pub(crate) fn note_refresh(&self) {
+        if let Some(class) = self.known() {
+            self.refresh_seen().get_or_insert_with(|| refresh_request(&class));
+        }
+    }
+
+    /// Whether the author has asked for a refresh since this was last looked at: one per value.
+    #[must_use]
+    pub(crate) fn takes_refresh(&self) -> bool {
+        let Some(class) = self.known() else { return false };
+        let value = refresh_request(&class);
+        let before = self.refresh_seen().replace(value.clone());
+        value.is_some() && before.is_some_and(|before| before != value)
+    }
+
+    fn refresh_seen(&self) -> MutexGuard<'_, Option<Option<String>>> {
+        self.refresh_seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// The rotation interval that a class asks for; none if it asks for none or for nonsense.
@@ -93,7 +116,6 @@ pub(crate) fn rotation_interval(class: &SecretProviderClass) -> Option<Duration>
 }
 
 /// The value by which the author asks for a refresh now.
-#[must_use]
-pub(crate) fn refresh_request(class: &SecretProviderClass) -> Option<&str> {
-    class.annotations().get(annotations::REFRESH).map(String::as_str)
+fn refresh_request(class: &SecretProviderClass) -> Option<String> {
+    class.annotations().get(annotations::REFRESH).cloned()
 }

@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use keymount_volume::{PayloadError, VolumeError};
+use keymount_volume::{PayloadError, TargetError, VolumeError};
 use tonic::{Code, Status};
 
 use crate::budget::OverBudget;
@@ -36,6 +36,19 @@ pub(crate) enum FetchError {
     Class {
         /// The class.
         class: ClassKey,
+        /// Why.
+        source: NamedError,
+    },
+    /// The CSIDriver object says whose word the pod's name is, and it is not kubelet's.
+    #[error(
+        "kubelet does not tell this driver which pod a volume is for (set podInfoOnMount: true in the CSIDriver object)"
+    )]
+    NoPodInfo,
+    /// The CSIDriver object could not be read.
+    #[error(
+        "failed to get the CSIDriver object, which says which service account tokens kubelet sends, error: {source}"
+    )]
+    CsiDriver {
         /// Why.
         source: NamedError,
     },
@@ -101,6 +114,12 @@ pub(crate) enum PublishError {
         /// By how much.
         source: OverBudget,
     },
+    /// Kubelet's directory for the volume could not be made.
+    #[error("{}", .0.report())]
+    NotCreated(VolumeError),
+    /// The kernel did not mount.
+    #[error("{}", .0.report())]
+    NotMounted(VolumeError),
     /// The content could not be put at the target path.
     #[error(
         "failed to mount secrets store objects for pod {}/{}, err: {}", pod.namespace, pod.name, source.report()
@@ -153,9 +172,12 @@ impl FetchError {
             Self::NotReadonly => (Code::InvalidArgument, reason::FAILED_TO_MOUNT),
             Self::Provider { source, .. } => (source.code(), source.reason()),
             Self::Payload { .. } => (Code::Unknown, reason::FILE_WRITE_ERROR),
-            Self::ClassNotSet | Self::ProviderNotSet(_) | Self::ParametersNotSet(_) | Self::TokensExpired => {
-                (Code::Unknown, reason::FAILED_TO_MOUNT)
-            }
+            Self::ClassNotSet
+            | Self::NoPodInfo
+            | Self::CsiDriver { .. }
+            | Self::ProviderNotSet(_)
+            | Self::ParametersNotSet(_)
+            | Self::TokensExpired => (Code::Unknown, reason::FAILED_TO_MOUNT),
         }
     }
 
@@ -174,6 +196,16 @@ impl FetchError {
 }
 
 impl PublishError {
+    /// The volume could not be put where it belongs.
+    #[must_use]
+    pub(crate) fn of_volume(pod: &PodRef, source: VolumeError) -> Self {
+        match source {
+            VolumeError::Target(TargetError::NotCreated { .. }) => Self::NotCreated(source),
+            VolumeError::Mount { .. } => Self::NotMounted(source),
+            _ => Self::Volume { pod: pod.clone(), source },
+        }
+    }
+
     /// gRPC code and metric reason.
     ///
     /// A code after which kubelet keeps the target directory and calls again as if the volume might be
@@ -188,9 +220,8 @@ impl PublishError {
             Self::Volume { source: VolumeError::UndoFailed { .. }, .. } | Self::Undo { .. } => {
                 return (Code::Aborted, reason::FAILED_TO_MOUNT);
             }
-            Self::Volume { source: VolumeError::Mount { .. }, .. } => {
-                (Code::Unknown, reason::FAILED_TO_MOUNT)
-            }
+            Self::NotCreated(_) => (Code::Internal, reason::FAILED_TO_ENSURE_MOUNT_POINT),
+            Self::NotMounted(_) => (Code::Unknown, reason::FAILED_TO_MOUNT),
             Self::Volume { .. } | Self::Budget { .. } => (Code::Unknown, reason::FILE_WRITE_ERROR),
             Self::Busy(_) => return (Code::Aborted, reason::FAILED_TO_MOUNT),
             Self::ShuttingDown | Self::Panicked => (Code::Internal, reason::FAILED_TO_MOUNT),

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::kubernetes::WritePace;
+use crate::kubernetes::{WritePace, api_error};
 use crate::request::PodRef;
 
 /// Name of the component, as the Go driver's events have it.
@@ -60,7 +60,7 @@ impl Events {
                 let parameters = PostParams::default();
                 let sent = tokio::time::timeout(TIMEOUT, api.create(&parameters, &event));
                 match stop.run_until_cancelled(sent).await {
-                    Some(Ok(Err(error))) => tracing::debug!(err = %error, "cannot write event"),
+                    Some(Ok(Err(error))) => tracing::debug!(err = api_error(&error), "cannot write event"),
                     Some(Err(_)) => tracing::debug!("cannot write event: no answer"),
                     _ => {}
                 }
@@ -87,7 +87,7 @@ impl Events {
     fn tell(&self, pod: &PodRef, type_: &str, reason: &'static str, message: &str) {
         let mut message = message.to_owned();
         message.truncate(message.floor_char_boundary(MESSAGE));
-        {
+        let place = {
             let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
             let now = Instant::now();
             let key = (pod.uid.clone(), reason);
@@ -95,10 +95,19 @@ impl Events {
                 return;
             }
             told.retain(|_, (at, _)| now - *at < SAME_AGAIN);
+            let Ok(place) = self.sender.try_reserve() else {
+                tracing::debug!(reason, "too many events are waiting, dropping one");
+                return;
+            };
             told.insert(key, (now, message.clone()));
-        }
+            place
+        };
+        place.send(self.event(pod, type_, reason, message));
+    }
+
+    fn event(&self, pod: &PodRef, type_: &str, reason: &str, message: String) -> Event {
         let now = Time(self.clock.now());
-        let event = Event {
+        Event {
             metadata: ObjectMeta {
                 namespace: Some(pod.namespace.clone()),
                 generate_name: Some(format!("{}.", pod.name)),
@@ -123,9 +132,6 @@ impl Events {
             last_timestamp: Some(now),
             count: Some(1),
             ..Event::default()
-        };
-        if self.sender.try_send(event).is_err() {
-            tracing::debug!(reason, "too many events are waiting, dropping one");
         }
     }
 }

@@ -1,17 +1,14 @@
 //! Fetching the content of a volume: class, attributes, provider, judgement of the reply.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use keymount_api::SecretProviderClass;
 use keymount_proto::provider::{MountRequest, ObjectVersion};
 use keymount_sensitive::Sensitive;
 use keymount_volume::{FileSpec, Payload};
 
-use crate::attributes::{ProviderInput, provider_input};
+use crate::attributes::{ProviderInput, TokenPolicy, provider_input};
 use crate::class::ClassHold;
 use crate::error::FetchError;
-use crate::kubernetes::NamedError;
 use crate::node::Node;
 use crate::provider::{Bounds, Lane, ProviderError, Reply};
 use crate::request::PublishRequest;
@@ -43,7 +40,14 @@ impl Node {
         if request.class.is_empty() {
             return Err(FetchError::ClassNotSet);
         }
-        let class = self.read_class(hold, bounds).await?;
+        if self.csi_driver.withholds_pod_info() {
+            return Err(FetchError::NoPodInfo);
+        }
+        let class = bounds
+            .unless_cancelled(hold.get(bounds.deadline))
+            .await
+            .map_err(|source| FetchError::Class { class: hold.key().clone(), source })?;
+        hold.note_refresh();
         if class.spec.provider.is_empty() {
             return Err(FetchError::ProviderNotSet(hold.key().clone()));
         }
@@ -53,26 +57,18 @@ impl Node {
         if !request.readonly {
             return Err(FetchError::NotReadonly);
         }
-        let policy = self.csi_driver.token_policy(bounds.deadline).await;
+        let policy = match request.has_tokens() {
+            true => bounds
+                .unless_cancelled(self.csi_driver.token_policy(bounds.deadline))
+                .await
+                .map_err(|source| FetchError::CsiDriver { source })?,
+            false => TokenPolicy::default(),
+        };
         let input = provider_input(&class.spec.parameters, request, &policy);
         if input.tokens_expire.is_some_and(|expiry| expiry <= self.clock.now()) {
             return Err(FetchError::TokensExpired);
         }
         Ok(Plan { provider: class.spec.provider.clone(), input })
-    }
-
-    async fn read_class(
-        &self,
-        hold: &ClassHold,
-        bounds: Bounds<'_>,
-    ) -> Result<Arc<SecretProviderClass>, FetchError> {
-        let read = async {
-            tokio::select! {
-                () = bounds.cancel.cancelled() => Err(NamedError::TimedOut),
-                read = hold.get(bounds.deadline) => read,
-            }
-        };
-        read.await.map_err(|source| FetchError::Class { class: hold.key().clone(), source })
     }
 
     /// Calls the provider and judges what it sends.

@@ -2,11 +2,15 @@
 
 mod client;
 mod csi_driver;
+mod error;
+mod name;
 mod named;
 mod pace;
 
 pub use client::ClientError;
 pub(crate) use client::client;
 pub(crate) use csi_driver::CsiDriverWatch;
+pub(crate) use error::api_error;
+pub(crate) use name::is_object_name;
 pub(crate) use named::{Named, NamedError};
 pub(crate) use pace::WritePace;

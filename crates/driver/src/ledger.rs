@@ -7,7 +7,7 @@
 //! | running \ asked | publish | unpublish | rotation |
 //! |---|---|---|---|
 //! | publish | the same request waits for the same outcome, another one is refused | cancels it, then runs | skipped |
-//! | rotation | the volume is mounted: no operation is needed | cancels it, then runs | skipped |
+//! | rotation | nothing to do if the volume is there; if it is not, cancels it, then runs | cancels it, then runs | skipped |
 //! | unpublish | waits for its end, then runs | waits for the same outcome | skipped |
 
 use std::collections::HashMap;
@@ -70,6 +70,8 @@ enum Next<T> {
     Await(watch::Receiver<Option<T>>),
     /// Another operation has to end first.
     After(watch::Receiver<()>),
+    /// A rotation runs, which is cancelled and waited for only if its volume is gone.
+    Beside(CancellationToken, watch::Receiver<()>),
     Now(T),
 }
 
@@ -82,17 +84,19 @@ impl Ledger {
     }
 
     /// Publishes: starts `work`, or joins the operation that does the same already. `work` is given the
-    /// token that cancels it.
+    /// token that cancels it. `is_there` says whether the volume is mounted, without waiting for anybody.
     ///
     /// # Errors
     /// What `work` ended with, or that nothing can be started.
-    pub(crate) async fn publish<F>(
+    pub(crate) async fn publish<F, L>(
         self: &Arc<Self>,
         request: Arc<PublishRequest>,
         work: impl Fn(Arc<PublishRequest>, CancellationToken) -> F,
+        is_there: impl Fn(Arc<PublishRequest>) -> L,
     ) -> PublishOutcome
     where
         F: Future<Output = Result<Published, PublishError>> + Send + 'static,
+        L: Future<Output = bool>,
     {
         loop {
             match self.next_publish(&request, &work) {
@@ -101,6 +105,13 @@ impl Ledger {
                     return ended(outcome).await.unwrap_or_else(|| Err(Arc::new(PublishError::Panicked)));
                 }
                 Next::After(end) => await_end(end).await,
+                Next::Beside(_, _) if is_there(Arc::clone(&request)).await => {
+                    return Ok(Published::Unchanged);
+                }
+                Next::Beside(rotation, end) => {
+                    rotation.cancel();
+                    await_end(end).await;
+                }
             }
         }
     }
@@ -126,7 +137,9 @@ impl Ledger {
                     Next::Now(Err(Arc::new(PublishError::Busy(request.target.clone()))))
                 }
             }
-            Some(Running { operation: Operation::Rotate, .. }) => Next::Now(Ok(Published::Unchanged)),
+            Some(Running { operation: Operation::Rotate, cancel, ended }) => {
+                Next::Beside(cancel.clone(), ended.clone())
+            }
             Some(Running { operation: Operation::Unpublish { .. }, ended, .. }) => Next::After(ended.clone()),
             None => {
                 let cancel = self.closing.child_token();
@@ -142,7 +155,7 @@ impl Ledger {
     }
 
     /// Unpublishes: cancels what runs on the target, then starts `work`, or joins the unpublish that
-    /// runs already. The volume is forgotten when `work` ends well.
+    /// runs already. `work` has the volume [forgotten](Self::forget) when it has gone.
     ///
     /// # Errors
     /// What `work` ended with.
@@ -156,7 +169,7 @@ impl Ledger {
                 Next::Await(outcome) => {
                     return ended(outcome).await.unwrap_or_else(|| Err(Arc::new(UnpublishError::Panicked)));
                 }
-                Next::After(end) => await_end(end).await,
+                Next::After(end) | Next::Beside(_, end) => await_end(end).await,
             }
         }
     }
@@ -175,14 +188,10 @@ impl Ledger {
             }
             None => {
                 let (sender, outcome) = watch::channel(None);
-                let (work, ledger, at) = (work(), Arc::clone(self), path.to_owned());
+                let work = work();
                 let operation = Operation::Unpublish { outcome: outcome.clone() };
                 self.start(path, target, operation, CancellationToken::new(), async move {
-                    let done = work.await;
-                    if done.is_ok() {
-                        ledger.forget(&at);
-                    }
-                    sender.send_replace(Some(done.map_err(Arc::new)));
+                    sender.send_replace(Some(work.await.map_err(Arc::new)));
                 });
                 Next::Await(outcome)
             }
@@ -250,10 +259,9 @@ impl Ledger {
         self.operations.wait().await;
     }
 
-    fn forget(&self, path: &Path) {
-        let volume = self.lock().get_mut(path).and_then(|target| target.volume.take());
-        // Dropped here, without the lock: it may hold the last user of a class.
-        drop(volume);
+    /// Takes a volume out, and gives it: dropped by the caller, it holds no lock while its class goes.
+    pub(crate) fn forget(&self, path: &Path) -> Option<Volume> {
+        self.lock().get_mut(path)?.volume.take()
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<PathBuf, Target>> {

@@ -1,25 +1,25 @@
 //! The node: everything an operation on a volume needs, in one place.
 
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use keymount_clock::WallClock;
 use keymount_volume::{Limits, TargetGuard, TmpfsOptions, VolumeOptions, Volumes};
 use kube::Client;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::budget::Budget;
-use crate::class::{ClassHold, Classes, refresh_request};
+use crate::class::{ClassHold, Classes};
 use crate::config::{Config, VolumeLimits};
 use crate::events::Events;
 use crate::kubernetes::{CsiDriverWatch, WritePace};
 use crate::ledger::{Ledger, PublishOutcome, UnpublishOutcome};
 use crate::metrics::Metrics;
 use crate::provider::{Directories, Providers};
+use crate::queue::{Done, Queue};
 use crate::reports::Reports;
 use crate::request::{ClassKey, PublishRequest};
 use crate::rotation::{Intervals, RefreshLimits};
@@ -41,16 +41,14 @@ pub(crate) struct Node {
     pub(crate) metrics: Arc<Metrics>,
     /// A volume got a new time at which it is due.
     pub(crate) scheduled: Notify,
+    class_changes: Arc<Queue<ClassKey>>,
     refreshes: Mutex<RefreshLimits>,
-    refreshed: Mutex<HashMap<ClassKey, Option<String>>>,
 }
 
 /// A node and the tasks that it needs to have running.
 pub(crate) struct Assembled {
     /// The node.
     pub(crate) node: Arc<Node>,
-    /// Classes that change.
-    pub(crate) class_changes: mpsc::Receiver<ClassKey>,
     /// Sends events until the token given to [`Node::assemble`] is cancelled.
     pub(crate) events: std::pin::Pin<Box<dyn Future<Output = ()> + Send>>,
 }
@@ -88,9 +86,11 @@ impl Node {
             status: Arc::clone(&status),
             events: Arc::clone(&events),
             metrics: Arc::clone(&metrics),
+            clock: clock.clone(),
             repair: config.secret_repair_interval,
         });
-        let (classes, class_changes) = Classes::new(client.clone());
+        let class_changes = Queue::new();
+        let classes = Classes::new(client.clone(), Arc::clone(&class_changes));
         let directories = Directories::new(config.provider_directories.clone());
         let node = Self {
             clock,
@@ -105,10 +105,10 @@ impl Node {
             rotation: config.rotation.map(Intervals::new),
             metrics,
             scheduled: Notify::new(),
+            class_changes,
             refreshes: Mutex::new(RefreshLimits::new(config.rotation)),
-            refreshed: Mutex::default(),
         };
-        Assembled { node: Arc::new(node), class_changes, events: Box::pin(send_events) }
+        Assembled { node: Arc::new(node), events: Box::pin(send_events) }
     }
 
     /// Publishes a volume, or finds that it is published. The operation goes on when the caller goes
@@ -124,15 +124,17 @@ impl Node {
         let request = Arc::new(request);
         let outcome = self
             .ledger
-            .publish(Arc::clone(&request), |request, cancel| {
-                Arc::clone(self).publish(request, deadline, cancel)
-            })
+            .publish(
+                Arc::clone(&request),
+                |request, cancel| Arc::clone(self).publish(request, deadline, cancel),
+                |request| self.is_mounted(request),
+            )
             .await;
         // The newest tokens count, also of a request that had nothing else to do.
         self.feed(&request);
         match &outcome {
             Ok(_) => {
-                let provider = self.ledger.with(&request.target, |volume| volume.provider.clone());
+                let provider = self.ledger.with(&request.target, |volume| volume.provider());
                 self.metrics.published(&provider.unwrap_or_default());
             }
             Err(error) => self.metrics.publish_failed(error.provider(), error.answer().1),
@@ -153,83 +155,55 @@ impl Node {
         outcome
     }
 
-    /// Follows changes of classes until `stop` is cancelled: their Secrets follow at once, and their
-    /// volumes are fetched again if the author asks for it.
-    pub(crate) async fn follow_classes(
-        self: Arc<Self>,
-        mut changes: mpsc::Receiver<ClassKey>,
-        stop: CancellationToken,
-    ) {
-        while let Some(Some(class)) = stop.run_until_cancelled(changes.recv()).await {
-            self.reports.class_changed(&class);
-            self.refresh_if_asked(&class);
-        }
+    /// Follows classes as they become known and change, until `stop` is cancelled: their Secrets follow at
+    /// once, their volumes have another interval, or are fetched again if the author asks for it.
+    pub(crate) async fn follow_classes(self: Arc<Self>, stop: CancellationToken) {
+        let changed = Arc::clone(&self.class_changes);
+        let look = move |class| {
+            self.class_changed(&class);
+            std::future::ready(Done::Finished)
+        };
+        changed.run(1, stop, look).await;
     }
 
-    /// One refresh per value of the annotation, within the limits of the namespace.
-    fn refresh_if_asked(&self, class: &ClassKey) {
-        let mut targets = Vec::new();
-        let mut asked = None;
-        self.ledger.for_each(|path, volume| {
+    fn class_changed(&self, class: &ClassKey) {
+        self.reports.class_changed(class);
+        if self.rotation.is_some() && self.classes.held(class).is_some_and(|hold| hold.takes_refresh()) {
+            self.refresh(class);
+        }
+        self.scheduled.notify_one();
+    }
+
+    /// Lets the volumes of a class be fetched, within the limits of its namespace.
+    fn refresh(&self, class: &ClassKey) {
+        let (mut all, mut waiting) = (0, 0);
+        self.ledger.for_each(|_, volume| {
             if volume.class.key() == class {
-                targets.push(path.to_owned());
-                asked = asked.take().or_else(|| volume.class.known());
+                all += 1;
+                waiting += usize::from(volume.schedule.is_asked());
             }
         });
-        let Some(object) = asked else { return };
-        let value = refresh_request(&object).map(str::to_owned);
-        {
-            let mut refreshed = self.refreshed.lock().unwrap_or_else(PoisonError::into_inner);
-            if refreshed.insert(class.clone(), value.clone()).flatten() == value || value.is_none() {
-                return;
-            }
+        if all == waiting {
+            // No volume, or each of them is about to be fetched for an earlier wish: that meets this one.
+            return;
         }
         let at = self.refreshes.lock().unwrap_or_else(PoisonError::into_inner).next(&class.namespace);
         tracing::info!(
             class = class.name,
             namespace = class.namespace,
-            volumes = targets.len(),
+            volumes = all,
             "refresh was asked for"
         );
-        for target in targets {
-            self.ledger.with(&target, |volume| {
-                if volume.due.is_some() {
-                    volume.due = Some(at);
-                }
-            });
-        }
-        self.scheduled.notify_one();
-    }
-
-    /// Remembers what the class asked for before its first volume came, which is no wish for a refresh.
-    pub(crate) fn remember_refresh(&self, hold: &ClassHold) {
-        let Some(class) = hold.known() else { return };
-        let mut refreshed = self.refreshed.lock().unwrap_or_else(PoisonError::into_inner);
-        refreshed.entry(hold.key().clone()).or_insert_with(|| refresh_request(&class).map(str::to_owned));
+        self.ledger.for_each(|_, volume| {
+            if volume.class.key() == class {
+                volume.schedule.ask(at);
+            }
+        });
     }
 
     /// Interval of a class; none while volumes do not rotate.
     pub(crate) fn interval_of(&self, hold: &ClassHold) -> Option<Duration> {
         self.rotation.map(|rules| rules.of(hold.known().as_deref()))
-    }
-
-    pub(crate) fn due_after_success(&self, hold: &ClassHold) -> Option<Instant> {
-        self.interval_of(hold).map(|interval| Intervals::after_success(interval, crate::random::fraction()))
-    }
-
-    pub(crate) fn due_after_restart(&self, soon: bool, hold: &ClassHold) -> Option<Instant> {
-        self.interval_of(hold)
-            .map(|interval| Intervals::after_restart(interval, soon, crate::random::fraction()))
-    }
-
-    /// Lets a volume be fetched again now.
-    pub(crate) fn expedite(&self, target: &Path) {
-        self.ledger.with(target, |volume| {
-            if volume.due.is_some() {
-                volume.due = Some(Instant::now());
-            }
-        });
-        self.scheduled.notify_one();
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use keymount_clock::WallClock;
 use keymount_daemon::grpc::{Endpoint, ListenError, Listener};
+use keymount_daemon::metrics::Registry;
 use keymount_daemon::{grpc, http};
 use kube::Client;
 use tokio::net::TcpListener;
@@ -70,7 +71,7 @@ impl Driver {
     /// [`RunError`].
     pub async fn assemble(config: Config, client: Client, clock: WallClock) -> Result<Self, RunError> {
         let closing = CancellationToken::new();
-        let Assembled { node, class_changes, events } = Node::assemble(&config, client, clock, &closing);
+        let Assembled { node, events } = Node::assemble(&config, client, clock, &closing);
         let registry = node.metrics.registry().clone();
         registry.register(Live::new(Arc::clone(&node)));
 
@@ -89,7 +90,7 @@ impl Driver {
         tasks.spawn(events);
         tasks.spawn(Arc::clone(&node.reports.status).run(closing.clone()));
         tasks.spawn(Arc::clone(&node.reports.secrets).run(closing.clone()));
-        tasks.spawn(Arc::clone(&node).follow_classes(class_changes, closing.clone()));
+        tasks.spawn(Arc::clone(&node).follow_classes(closing.clone()));
         tasks.spawn(rotation::run(Arc::clone(&node), closing.clone()));
         if let Some(interval) = config.provider_health_check {
             let (providers, metrics) = (Arc::clone(&node.providers), Arc::clone(&node.metrics));
@@ -98,6 +99,12 @@ impl Driver {
             }));
         }
         Ok(Self { config, node, tasks, closing, listener, http: servers })
+    }
+
+    /// The metrics, for whoever starts a driver as a part of something; they are also served over HTTP.
+    #[must_use]
+    pub fn metrics(&self) -> Registry {
+        self.node.metrics.registry().clone()
     }
 
     /// Says in the log what is served where.

@@ -23,6 +23,7 @@ pub(crate) use health::check_periodically;
 pub(crate) use reply::Reply;
 
 use crate::config::ProviderLimits;
+use crate::kubernetes::NamedError;
 use connection::Connection;
 
 /// Calls to one provider for one purpose give way to the other.
@@ -199,6 +200,14 @@ impl Provider {
 }
 
 impl Bounds<'_> {
+    /// Awaits something that has a deadline of its own.
+    pub(crate) async fn unless_cancelled<T>(
+        &self,
+        reading: impl Future<Output = Result<T, NamedError>>,
+    ) -> Result<T, NamedError> {
+        self.cancel.run_until_cancelled(reading).await.unwrap_or(Err(NamedError::Cancelled))
+    }
+
     /// Awaits within the bounds.
     pub(crate) async fn until<T>(
         &self,

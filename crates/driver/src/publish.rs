@@ -1,5 +1,6 @@
 //! Publishing a volume: the flow of a mount.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,13 +10,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::budget::Reservation;
 use crate::class::ClassHold;
-use crate::error::{FetchError, PublishError};
+use crate::error::PublishError;
 use crate::fetch::{Content, Plan};
 use crate::ledger::Published;
 use crate::node::Node;
-use crate::provider::{Bounds, Lane, ProviderError, Style};
+use crate::provider::{Bounds, Lane, Style};
 use crate::request::{PodRef, PublishRequest};
-use crate::volume::{Failure, Volume};
+use crate::rotation::Schedule;
+use crate::volume::Volume;
 
 impl Node {
     /// Makes the target show the content of its class, or finds that it does.
@@ -26,12 +28,8 @@ impl Node {
         cancel: CancellationToken,
     ) -> Result<Published, PublishError> {
         match self.state_of(&request.target).await? {
-            TargetState::Committed { .. } | TargetState::ProviderWritten { committed: true } => {
-                self.adopt(request, false).await;
-                return Ok(Published::Unchanged);
-            }
-            TargetState::ProviderWritten { committed: false } => {
-                self.adopt(request, true).await;
+            state @ (TargetState::Committed { .. } | TargetState::ProviderWritten { .. }) => {
+                self.adopt(request, &state).await;
                 return Ok(Published::Unchanged);
             }
             TargetState::Missing | TargetState::Directory | TargetState::Uncommitted => {}
@@ -41,10 +39,10 @@ impl Node {
         let bounds = Bounds { deadline, cancel: &cancel };
         let hold = self.classes.hold(request.class_key());
         let published = self.first_mount(&request, &hold, bounds).await;
-        match &published {
-            Ok(_) => {}
-            Err(PublishError::Fetch(FetchError::Provider { source: ProviderError::Cancelled, .. })) => {}
-            Err(error) => self.reports.mount_failed(&request, error),
+        if let Err(error) = &published
+            && !cancel.is_cancelled()
+        {
+            self.reports.mount_failed(&request, error);
         }
         published
     }
@@ -71,18 +69,17 @@ impl Node {
             Volume {
                 pod: request.pod.clone(),
                 class: Arc::clone(hold),
-                provider: plan.provider.clone(),
                 request: self.rotation.is_some().then(|| Arc::clone(request)),
                 versions: content.versions,
-                fetched: Some(now),
-                due: self.due_after_success(hold),
-                failures: 0,
+                content_since: Some(now),
+                last_success: Some(now),
+                fresh_since: Instant::now(),
+                schedule: Schedule::fetched(),
                 last_failure: None,
                 owners: None,
                 memory,
             },
         );
-        self.remember_refresh(hold);
         self.reports.mounted(&request.target);
         self.scheduled.notify_one();
         Ok(Published::Mounted)
@@ -112,7 +109,7 @@ impl Node {
         plan: &Plan,
         bounds: Bounds<'_>,
     ) -> Result<(Content, Reservation), PublishError> {
-        let volume_error = |source| PublishError::Volume { pod: request.pod.clone(), source };
+        let volume_error = |source| PublishError::of_volume(&request.pod, source);
         self.on_volume(&request.target, Volumes::mount_for_provider).await.map_err(volume_error)?;
         let mounted = async {
             let content = self.fetch(plan, request, &no_versions(), Lane::FirstMount, bounds).await?;
@@ -150,7 +147,7 @@ impl Node {
             volumes.publish(target, &payload, &record, ownership)
         })
         .await
-        .map_err(|source| PublishError::Volume { pod: request.pod.clone(), source })?;
+        .map_err(|source| PublishError::of_volume(&request.pod, source))?;
         Ok((content, memory))
     }
 
@@ -167,7 +164,7 @@ impl Node {
 
     /// A volume that is mounted: keeps the newest request, and puts a volume into the ledger that an
     /// earlier driver process mounted.
-    async fn adopt(self: &Arc<Self>, request: Arc<PublishRequest>, refetch_soon: bool) {
+    async fn adopt(self: &Arc<Self>, request: Arc<PublishRequest>, state: &TargetState) {
         let target = request.target.clone();
         if self.feed(&request) {
             return;
@@ -176,19 +173,20 @@ impl Node {
         let found = self
             .on_volume(&target, |volumes, target| Ok((volumes.record(target), volumes.memory_of(target)?)));
         let (recorded, memory) = found.await.unwrap_or_default();
-        let (versions, fetched) =
-            recorded.map_or_else(Default::default, |found| (found.record.versions, Some(found.written)));
-        let class = self.classes.hold(request.class_key());
-        let due = self.due_after_restart(refetch_soon, &class);
+        let incomplete = *state == TargetState::ProviderWritten { committed: false };
+        let (versions, written) = match recorded {
+            Some(found) => (found.record.versions, Some(found.written)),
+            None => (BTreeMap::new(), state.written()),
+        };
         let volume = Volume {
             pod: request.pod.clone(),
-            provider: class.known().map(|class| class.spec.provider.clone()).unwrap_or_default(),
-            class,
-            request: self.rotation.is_some().then_some(request),
+            class: self.classes.hold(request.class_key()),
+            request: (self.rotation.is_some() || incomplete).then_some(request),
             versions,
-            fetched,
-            due,
-            failures: 0,
+            content_since: written,
+            last_success: None,
+            fresh_since: Instant::now(),
+            schedule: Schedule::found(incomplete),
             last_failure: None,
             owners: None,
             memory: self.budget.account(memory),
@@ -200,16 +198,22 @@ impl Node {
 
     /// Hands kubelet's newest tokens and secrets to the ledger. Says whether it has the volume.
     pub(crate) fn feed(&self, request: &Arc<PublishRequest>) -> bool {
-        let newest = self.rotation.is_some().then_some(request);
         let fed = self.ledger.with(&request.target, |volume| {
-            volume.request = newest.map(Arc::clone);
-            // A rotation that waits for new tokens need not wait any longer.
-            volume.failures > 0 && volume.last_failure.as_ref().is_some_and(Failure::waits_for_tokens)
+            if self.rotation.is_some() || volume.request.is_some() {
+                volume.request = Some(Arc::clone(request));
+            }
+            volume.schedule.kubelet_called()
         });
         if fed == Some(true) {
-            self.expedite(&request.target);
+            self.scheduled.notify_one();
         }
         fed.is_some()
+    }
+
+    /// Whether the target is a complete volume (invariant I1).
+    pub(crate) async fn is_mounted(self: &Arc<Self>, request: Arc<PublishRequest>) -> bool {
+        let state = self.state_of(&request.target).await;
+        matches!(state, Ok(TargetState::Committed { .. } | TargetState::ProviderWritten { .. }))
     }
 
     async fn state_of(self: &Arc<Self>, target: &Path) -> Result<TargetState, PublishError> {
@@ -243,8 +247,8 @@ pub(crate) fn record(request: &PublishRequest, content: &Content) -> Record {
     }
 }
 
-fn no_versions() -> std::collections::BTreeMap<String, String> {
-    std::collections::BTreeMap::new()
+const fn no_versions() -> BTreeMap<String, String> {
+    BTreeMap::new()
 }
 
 fn refused(request: &PublishRequest, error: impl FnOnce(std::path::PathBuf) -> VolumeError) -> PublishError {

@@ -4,6 +4,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use keymount_volume::parse_target;
+
 use crate::error::PublishError;
 use crate::events::Events;
 use crate::ledger::Ledger;
@@ -75,6 +77,14 @@ impl Reports {
             self.status.unmounting(&key, target);
             self.events.forget(&key.pod);
         }
+        if let Some(identity) = parse_target(target) {
+            self.status.forget_failures(&identity.pod_uid);
+        }
+    }
+
+    /// A volume of the class has gone away.
+    pub(crate) fn unmounted(&self, class: &ClassKey) {
+        self.secrets.class_changed(class);
     }
 
     /// A class has been edited or deleted.
@@ -97,7 +107,10 @@ impl From<&PublishError> for Failure {
             PublishError::Undo { cause, .. } => return Self::from(cause.as_ref()),
             PublishError::Argument(error) => ("RequestInvalid", error.to_string()),
             PublishError::Budget { source, .. } => ("MountedBytesBudgetExceeded", source.to_string()),
-            PublishError::Target { .. } | PublishError::Volume { .. } => (
+            PublishError::Target { .. }
+            | PublishError::NotCreated(_)
+            | PublishError::NotMounted(_)
+            | PublishError::Volume { .. } => (
                 "VolumeNotWritten",
                 "the volume could not be mounted on the node; the pod's events and the driver's log say why"
                     .to_owned(),

@@ -145,6 +145,12 @@ impl PublishRequest {
         ClassKey { namespace: self.pod.namespace.clone(), name: self.class.clone() }
     }
 
+    /// Whether there are service account tokens in it.
+    #[must_use]
+    pub(crate) fn has_tokens(&self) -> bool {
+        self.context_tokens.is_some() || self.secret_tokens.is_some()
+    }
+
     /// Service account of the pod, as kubelet says; may be empty.
     #[must_use]
     pub(crate) fn service_account(&self) -> &str {

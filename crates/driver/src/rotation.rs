@@ -9,7 +9,9 @@ mod attempt;
 mod interval;
 mod reconciler;
 mod refresh;
+mod schedule;
 
 pub(crate) use interval::Intervals;
 pub(crate) use reconciler::run;
 pub(crate) use refresh::RefreshLimits;
+pub(crate) use schedule::Schedule;

@@ -12,6 +12,11 @@ impl Node {
         self.reports.unmounting(&target);
         match self.on_volume(&target, |volumes, target| volumes.unpublish(target)).await {
             Ok(_) => {
+                if let Some(volume) = self.ledger.forget(&target) {
+                    let class = volume.class.key().clone();
+                    drop(volume);
+                    self.reports.unmounted(&class);
+                }
                 tracing::info!(target_path = %target.display(), "node unpublish volume complete");
                 Ok(())
             }

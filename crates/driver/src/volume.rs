@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use crate::budget::Reservation;
 use crate::class::ClassHold;
 use crate::request::{PodRef, PublishRequest};
+use crate::rotation::Schedule;
 use crate::secret_sync::PodOwners;
 
 /// A mounted volume.
@@ -17,25 +18,33 @@ pub(crate) struct Volume {
     pub(crate) pod: PodRef,
     /// Its class, kept fresh while the volume exists.
     pub(crate) class: Arc<ClassHold>,
-    /// Name of the provider; empty until the class has been read.
-    pub(crate) provider: String,
-    /// Newest request of kubelet: the tokens and secrets to call the provider with. Only kept while
-    /// volumes rotate.
+    /// Newest request of kubelet: the tokens and secrets to call the provider with. Only kept while there
+    /// is something to fetch with it.
     pub(crate) request: Option<Arc<PublishRequest>>,
-    /// Object versions that are mounted, by id.
+    /// Object versions that are mounted, by id; none are known of a volume that an earlier driver mounted.
     pub(crate) versions: BTreeMap<String, String>,
-    /// When the content was fetched, for people and for other nodes; none for a volume found mounted.
-    pub(crate) fetched: Option<Timestamp>,
-    /// When it is due for rotation; none while volumes do not rotate.
-    pub(crate) due: Option<Instant>,
-    /// Rotations that failed in a row.
-    pub(crate) failures: u32,
-    /// Why the last one failed: reason and text. None after a success.
+    /// Since when the volume has this content, in wall time: other nodes compare it with theirs.
+    pub(crate) content_since: Option<Timestamp>,
+    /// When this process last fetched the content with success, in wall time, for people.
+    pub(crate) last_success: Option<Timestamp>,
+    /// From when on the age of the content is reckoned: the last success, or when the volume was found.
+    pub(crate) fresh_since: Instant,
+    /// When it is due for the next fetch.
+    pub(crate) schedule: Schedule,
+    /// Why the last rotation failed. None after a success.
     pub(crate) last_failure: Option<Failure>,
     /// Who owns the pod, once that has been needed.
     pub(crate) owners: Option<Arc<PodOwners>>,
     /// Memory of its files.
     pub(crate) memory: Reservation,
+}
+
+impl Volume {
+    /// Name of its provider; empty until the class has been read.
+    #[must_use]
+    pub(crate) fn provider(&self) -> String {
+        self.class.known().map(|class| class.spec.provider.clone()).unwrap_or_default()
+    }
 }
 
 /// A failure as it is told to the users of a namespace.

@@ -20,7 +20,7 @@ pub type Reply = Result<MountResponse, Status>;
 
 type Answer = Box<dyn Fn(&MountRequest) -> Reply + Send + Sync>;
 
-/// A running provider named `test`.
+/// A running provider.
 pub struct Provider {
     shared: Arc<Shared>,
     stop: CancellationToken,
@@ -56,12 +56,16 @@ pub fn reply(version: &str, files: &[(&str, &str)]) -> Reply {
 }
 
 impl Provider {
-    /// Starts one on `<directory>/test.sock`.
+    /// Starts one on `<directory>/<name>.sock`.
+    ///
+    /// # Panics
+    /// If the socket cannot be opened.
     pub async fn start(
         directory: &Path,
+        name: &str,
         answer: impl Fn(&MountRequest) -> Reply + Send + Sync + 'static,
     ) -> Self {
-        let endpoint = Endpoint::Unix(directory.join("test.sock"));
+        let endpoint = Endpoint::Unix(directory.join(format!("{name}.sock")));
         let listener = Listener::bind(&endpoint).await.expect("a socket in the test's directory");
         let shared = Arc::new(Shared {
             answer: Mutex::new(Box::new(answer)),

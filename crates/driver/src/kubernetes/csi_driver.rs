@@ -24,6 +24,7 @@ struct CsiDriver {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Spec {
+    pod_info_on_mount: Option<bool>,
     token_requests: Vec<TokenRequest>,
     service_account_token_in_secrets: Option<bool>,
 }
@@ -61,35 +62,38 @@ impl Resource for CsiDriver {
 /// Follows the CSIDriver object by name.
 pub(crate) struct CsiDriverWatch(Named<CsiDriver>);
 
-/// How long a mount waits for the first answer about the object.
+/// How long a mount waits for an answer about the object.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl CsiDriverWatch {
     /// Starts reading the object of this driver.
     #[must_use]
     pub(crate) fn start(client: Client, driver_name: &str) -> Self {
-        Self(Named::start(Api::all(client), driver_name.to_owned(), |_| {}))
+        Self(Named::start(Api::all(client), driver_name.to_owned(), || {}))
     }
 
     /// Which tokens may be passed on.
     ///
     /// Without the object no kubelet mounts inline volumes through this driver, so the caller is an
-    /// administrator and is trusted. While it cannot be read, nothing is passed on.
-    pub(crate) async fn token_policy(&self, deadline: Instant) -> TokenPolicy {
-        let known = match self.0.known() {
-            Some(known) => known,
-            None => self.0.get(deadline.min(Instant::now() + PATIENCE)).await,
-        };
-        match known {
-            Ok(object) => TokenPolicy {
+    /// administrator and is trusted.
+    ///
+    /// # Errors
+    /// The object could not be read: what kubelet may send is not known.
+    pub(crate) async fn token_policy(&self, deadline: Instant) -> Result<TokenPolicy, NamedError> {
+        match self.0.get(deadline.min(Instant::now() + PATIENCE)).await {
+            Ok(object) => Ok(TokenPolicy {
                 audiences: Some(object.spec.token_requests.iter().map(|r| r.audience.clone()).collect()),
                 in_secrets: object.spec.service_account_token_in_secrets.unwrap_or_default(),
-            },
-            Err(NamedError::NotFound(_)) => TokenPolicy::default(),
-            Err(error) => {
-                tracing::warn!(err = %error, "cannot read the CSIDriver object, passing no tokens on to providers");
-                TokenPolicy { audiences: Some(Vec::new()), in_secrets: false }
-            }
+            }),
+            Err(NamedError::NotFound(_)) => Ok(TokenPolicy::default()),
+            Err(error) => Err(error),
         }
+    }
+
+    /// Whether the object is known to keep kubelet from telling whose pod it is: then what a request says
+    /// about the pod is the tenant's own word.
+    #[must_use]
+    pub(crate) fn withholds_pod_info(&self) -> bool {
+        matches!(self.0.known(), Some(Ok(object)) if !object.spec.pod_info_on_mount.unwrap_or_default())
     }
 }

@@ -2,6 +2,10 @@
 //!
 //! Never a list: a node's load on the API server depends on what the node uses, not on how much the
 //! cluster holds, and the right to read one object is enough.
+//!
+//! The watch does not go on from the version that was read: an object that has not changed for days has a
+//! version that no server can go back to, and each such watch would end in 410 at once. It begins with
+//! whatever state the server has at hand, which is told as the first event.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -14,6 +18,8 @@ use serde::de::DeserializeOwned;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::{api_error, is_object_name};
 
 /// An object that is kept fresh until this is dropped.
 pub(crate) struct Named<K> {
@@ -37,6 +43,9 @@ pub(crate) enum NamedError {
     /// It did not answer in time.
     #[error("context deadline exceeded (the Kubernetes API did not answer in time; kubelet retries)")]
     TimedOut,
+    /// The caller does not want it any more.
+    #[error("context canceled")]
+    Cancelled,
 }
 
 /// What is known, and after how many readings.
@@ -56,24 +65,31 @@ const READ_TIMEOUT: Duration = Duration::from_secs(30);
 const WATCH_SECONDS: u32 = 285;
 const WATCH_GRACE: Duration = Duration::from_secs(20);
 
+/// How long a new watch may take to tell of the object. Where it says nothing the object may have been
+/// deleted between reading and watching.
+const FIRST_EVENT: Duration = Duration::from_secs(10);
+
+/// A watch that ends sooner than this is followed by a pause.
+const SHORT_WATCH: Duration = Duration::from_secs(5);
+
 impl<K> Named<K>
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + Sync + 'static,
 {
-    /// Starts reading. `changed` is called with each new state of the object, none meaning that it was
-    /// deleted; not for the first reading.
-    pub(crate) fn start(
-        api: Api<K>,
-        name: String,
-        changed: impl Fn(Option<&K>) + Send + Sync + 'static,
-    ) -> Self {
-        let (sender, known) = watch::channel(Known { readings: 0, outcome: None });
+    /// Starts reading. `changed` is called after each new state of the object has become known, the
+    /// first one and its deletion included.
+    pub(crate) fn start(api: Api<K>, name: String, changed: impl Fn() + Send + Sync + 'static) -> Self {
+        let outcome = (!is_object_name(&name)).then(|| Err(NamedError::NotFound(not_found::<K>(&name))));
+        let exists_nowhere = outcome.is_some();
+        let (sender, known) = watch::channel(Known { readings: 0, outcome });
         let again = Arc::new(Notify::new());
         let stop = CancellationToken::new();
-        let reader =
-            Reader { api, name, known: sender, again: Arc::clone(&again), changed: Box::new(changed) };
-        let stopped = stop.clone();
-        tokio::spawn(async move { stopped.run_until_cancelled(reader.run()).await });
+        if !exists_nowhere {
+            let reader =
+                Reader { api, name, known: sender, again: Arc::clone(&again), changed: Box::new(changed) };
+            let stopped = stop.clone();
+            tokio::spawn(async move { stopped.run_until_cancelled(reader.run()).await });
+        }
         Self { known, again, _stop: stop.drop_guard() }
     }
 
@@ -96,7 +112,9 @@ where
         let fresh = known.wait_for(|now| matches!(now.outcome, Some(Ok(_))) || now.readings > seen);
         match timeout_at(deadline, fresh).await {
             Ok(Ok(now)) => now.outcome.clone().unwrap_or(Err(NamedError::TimedOut)),
-            _ => Err(NamedError::TimedOut),
+            // Nobody reads an object whose name no object can have.
+            Ok(Err(_)) => self.known().unwrap_or(Err(NamedError::TimedOut)),
+            Err(_) => Err(NamedError::TimedOut),
         }
     }
 
@@ -107,26 +125,13 @@ where
     }
 }
 
-/// Told of each new state of the object; none: it was deleted.
-type Changed<K> = Box<dyn Fn(Option<&K>) + Send + Sync>;
-
 /// The task behind a [`Named`].
 struct Reader<K> {
     api: Api<K>,
     name: String,
     known: watch::Sender<Known<K>>,
     again: Arc<Notify>,
-    changed: Changed<K>,
-}
-
-/// Why a watch ended.
-enum WatchEnd {
-    /// In the ordinary way; it goes on from this resource version.
-    Resume(String),
-    /// The object has to be read again.
-    ReadAgain,
-    /// The object is gone.
-    Deleted,
+    changed: Box<dyn Fn() + Send + Sync>,
 }
 
 impl<K> Reader<K>
@@ -136,31 +141,21 @@ where
     async fn run(self) {
         let mut pause = FIRST_PAUSE;
         loop {
+            let began = Instant::now();
             match self.read().await {
-                Ok(mut version) => {
-                    let began = Instant::now();
-                    let end = loop {
-                        match self.watch(&version).await {
-                            WatchEnd::Resume(newer) => version = newer,
-                            end => break end,
-                        }
-                    };
+                Ok(object) => {
+                    self.learn(Ok(object));
+                    self.follow().await;
                     if began.elapsed() > LONGEST_PAUSE {
                         pause = FIRST_PAUSE;
                     }
-                    if matches!(end, WatchEnd::Deleted) {
-                        let gone = NamedError::NotFound(not_found::<K>(&self.name));
-                        self.learn(Err(gone));
-                        (self.changed)(None);
-                    }
                 }
                 Err(error) => {
-                    tracing::debug!(name = self.name, err = %error, "cannot read object");
-                    // What was read before stays in use while the API server is away.
-                    let keep = matches!(error, NamedError::Unreachable(_) | NamedError::TimedOut)
-                        && matches!(self.known.borrow().outcome, Some(Ok(_)));
-                    if !keep {
+                    // What was read before stays in use until the object is known to be gone.
+                    if matches!(error, NamedError::NotFound(_)) || self.object().is_none() {
                         self.learn(Err(error));
+                    } else {
+                        tracing::warn!(name = self.name, kind = %K::kind(&()), err = %error, "cannot read object, going on with its last known state");
                     }
                 }
             }
@@ -173,63 +168,81 @@ where
         }
     }
 
-    /// Reads the object and gives its resource version.
-    async fn read(&self) -> Result<String, NamedError> {
-        let object = match tokio::time::timeout(READ_TIMEOUT, self.api.get(&self.name)).await {
-            Ok(object) => object.map_err(|error| explain::<K>(&error, &self.name))?,
-            Err(_) => return Err(NamedError::TimedOut),
-        };
-        let version = object.resource_version().unwrap_or_default();
-        let before = self.known();
-        self.learn(Ok(Arc::new(object)));
-        // A change that was missed while the watch was down is a change all the same.
-        if before.is_some_and(|old| old.resource_version().as_deref() != Some(&version))
-            && let Some(now) = self.known()
-        {
-            (self.changed)(Some(&now));
+    async fn read(&self) -> Result<K, NamedError> {
+        match tokio::time::timeout(READ_TIMEOUT, self.api.get(&self.name)).await {
+            Ok(object) => object.map_err(|error| explain::<K>(&error, &self.name)),
+            Err(_) => Err(NamedError::TimedOut),
         }
-        Ok(version)
     }
 
-    async fn watch(&self, version: &str) -> WatchEnd {
-        let seconds = WATCH_SECONDS - u32::from(crate::random::fraction() < 0.5) * 60;
-        let parameters =
-            WatchParams::default().fields(&format!("metadata.name={}", self.name)).timeout(seconds);
-        let patience = Duration::from_secs(seconds.into()) + WATCH_GRACE;
-        let Ok(Ok(events)) = tokio::time::timeout(READ_TIMEOUT, self.api.watch(&parameters, version)).await
-        else {
-            return WatchEnd::ReadAgain;
-        };
-        pin_mut!(events);
-        let mut version = version.to_owned();
-        let closes = Instant::now() + patience;
+    /// Watches the object, one watch after the other, until it has to be read again.
+    async fn follow(&self) {
         loop {
-            match timeout_at(closes, events.next()).await {
-                Ok(Some(Ok(WatchEvent::Added(object) | WatchEvent::Modified(object)))) => {
-                    version = object.resource_version().unwrap_or(version);
-                    (self.changed)(Some(&object));
-                    self.learn(Ok(Arc::new(object)));
-                }
-                Ok(Some(Ok(WatchEvent::Bookmark(bookmark)))) => {
-                    version = bookmark.metadata.resource_version;
-                }
-                Ok(Some(Ok(WatchEvent::Deleted(_)))) => return WatchEnd::Deleted,
-                Ok(None) => return WatchEnd::Resume(version),
-                // 410 Gone among them: the version is too old.
-                Ok(Some(Ok(WatchEvent::Error(_)) | Err(_))) | Err(_) => return WatchEnd::ReadAgain,
+            let began = Instant::now();
+            if self.watch().await.is_none() || began.elapsed() < SHORT_WATCH {
+                return;
             }
         }
     }
 
-    fn known(&self) -> Option<Arc<K>> {
+    /// One watch, from whatever state the server has at hand. Gives none if the object has to be read
+    /// again, because it is gone or the watch did not end in the ordinary way.
+    async fn watch(&self) -> Option<()> {
+        let seconds = WATCH_SECONDS - u32::from(crate::random::fraction() < 0.5) * 60;
+        let parameters =
+            WatchParams::default().fields(&format!("metadata.name={}", self.name)).timeout(seconds);
+        let open = tokio::time::timeout(READ_TIMEOUT, self.api.watch(&parameters, "0"));
+        let events = open.await.ok()?.ok()?;
+        pin_mut!(events);
+        let closes = Instant::now() + Duration::from_secs(seconds.into()) + WATCH_GRACE;
+        let mut patience = Instant::now() + FIRST_EVENT;
+        loop {
+            match timeout_at(patience, events.next()).await {
+                Ok(Some(Ok(WatchEvent::Added(object) | WatchEvent::Modified(object)))) => {
+                    patience = closes;
+                    if !self.is_outdated(&object) {
+                        self.learn(Ok(object));
+                    }
+                }
+                Ok(Some(Ok(WatchEvent::Bookmark(_)))) => {}
+                Ok(Some(Ok(WatchEvent::Deleted(last)))) => {
+                    if !self.is_outdated(&last) {
+                        self.learn(Err(NamedError::NotFound(not_found::<K>(&self.name))));
+                        return None;
+                    }
+                }
+                Ok(None) => return Some(()),
+                Ok(Some(Ok(WatchEvent::Error(_)) | Err(_))) | Err(_) => return None,
+            }
+        }
+    }
+
+    fn object(&self) -> Option<Arc<K>> {
         self.known.borrow().outcome.clone()?.ok()
     }
 
-    fn learn(&self, outcome: Result<Arc<K>, NamedError>) {
+    /// Whether the state is older than the one that is known: a server may begin a watch with what its
+    /// cache had a moment ago.
+    fn is_outdated(&self, object: &K) -> bool {
+        let number = |object: &K| object.meta().resource_version.as_deref()?.parse::<u64>().ok();
+        let known = self.object();
+        matches!((number(object), known.as_deref().and_then(number)), (Some(new), Some(known)) if new < known)
+    }
+
+    fn learn(&self, outcome: Result<K, NamedError>) {
+        let version = |known: &Known<K>| {
+            known.outcome.as_ref().and_then(|outcome| outcome.as_ref().ok()?.resource_version())
+        };
+        let mut news = false;
         self.known.send_modify(|known| {
+            let before = version(known);
             known.readings += 1;
-            known.outcome = Some(outcome);
+            known.outcome = Some(outcome.map(Arc::new));
+            news = version(known) != before;
         });
+        if news {
+            (self.changed)();
+        }
     }
 }
 
@@ -253,23 +266,9 @@ fn explain<K: Resource<DynamicType = ()>>(error: &kube::Error, name: &str) -> Na
             }
         }
         kube::Error::Api(status) if (500..600).contains(&status.code) || status.code == 429 => {
-            NamedError::Unreachable(status.message.clone())
+            NamedError::Unreachable(api_error(error))
         }
-        kube::Error::Api(status) => NamedError::Refused(status.message.clone()),
-        other => NamedError::Unreachable(whole_story(other)),
+        kube::Error::Api(_) => NamedError::Refused(api_error(error)),
+        _ => NamedError::Unreachable(api_error(error)),
     }
-}
-
-/// The error with its causes on one line.
-fn whole_story(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        cause = error.source();
-    }
-    text
 }

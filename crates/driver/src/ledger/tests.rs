@@ -26,6 +26,10 @@ fn ledger() -> (Arc<Ledger>, CancellationToken) {
     (Arc::new(Ledger::new(closing.clone())), closing)
 }
 
+async fn mounted(_: Arc<PublishRequest>) -> bool {
+    true
+}
+
 /// Work that takes ten seconds unless it is cancelled, and counts how often it ran.
 fn slow(
     runs: &Arc<AtomicUsize>,
@@ -54,7 +58,7 @@ async fn equal_requests_share_one_operation_and_a_cancelled_caller_stops_nothing
     let callers: Vec<_> = (0..20)
         .map(|_| {
             let (ledger, work) = (Arc::clone(&ledger), slow(&runs));
-            tokio::spawn(async move { ledger.publish(request("/t", "a"), work).await })
+            tokio::spawn(async move { ledger.publish(request("/t", "a"), work, mounted).await })
         })
         .collect();
     tokio::time::sleep(Duration::from_secs(1)).await;
@@ -71,12 +75,12 @@ async fn another_request_for_a_busy_target_is_refused_and_other_targets_do_not_w
     let runs = Arc::new(AtomicUsize::new(0));
     let first = tokio::spawn({
         let (ledger, work) = (Arc::clone(&ledger), slow(&runs));
-        async move { ledger.publish(request("/t", "a"), work).await }
+        async move { ledger.publish(request("/t", "a"), work, mounted).await }
     });
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let other = ledger.publish(request("/t", "b"), slow(&runs)).await.unwrap_err();
+    let other = ledger.publish(request("/t", "b"), slow(&runs), mounted).await.unwrap_err();
     assert!(matches!(*other, PublishError::Busy(_)), "{other}");
-    let quick = ledger.publish(request("/u", "a"), |_, _| async { Ok(Published::Unchanged) }).await;
+    let quick = ledger.publish(request("/u", "a"), |_, _| async { Ok(Published::Unchanged) }, mounted).await;
     assert!(matches!(quick, Ok(Published::Unchanged)));
     assert!(first.await.unwrap().is_ok());
 }
@@ -87,7 +91,7 @@ async fn unpublish_cancels_a_running_publish_and_runs_after_it() {
     let runs = Arc::new(AtomicUsize::new(0));
     let publish = tokio::spawn({
         let (ledger, work) = (Arc::clone(&ledger), slow(&runs));
-        async move { ledger.publish(request("/t", "a"), work).await }
+        async move { ledger.publish(request("/t", "a"), work, mounted).await }
     });
     tokio::time::sleep(Duration::from_secs(1)).await;
     let began = tokio::time::Instant::now();
@@ -132,13 +136,17 @@ async fn a_publish_waits_for_the_unpublish_before_it() {
     });
     tokio::time::sleep(Duration::from_secs(1)).await;
     let published = ledger
-        .publish(request("/t", "a"), |_, _| {
-            let order = Arc::clone(&order);
-            async move {
-                order.lock().unwrap().push("published");
-                Ok(Published::Mounted)
-            }
-        })
+        .publish(
+            request("/t", "a"),
+            |_, _| {
+                let order = Arc::clone(&order);
+                async move {
+                    order.lock().unwrap().push("published");
+                    Ok(Published::Mounted)
+                }
+            },
+            mounted,
+        )
         .await;
     assert!(published.is_ok() && unpublish.await.unwrap().is_ok());
     assert_eq!(*order.lock().unwrap(), ["unpublished", "published"]);
@@ -147,9 +155,10 @@ async fn a_publish_waits_for_the_unpublish_before_it() {
 #[tokio::test(start_paused = true)]
 async fn a_panic_is_one_failed_request_and_frees_the_target() {
     let (ledger, _closing) = ledger();
-    let failed = ledger.publish(request("/t", "a"), |_, _| async { panic!("as asked") }).await.unwrap_err();
+    let failed =
+        ledger.publish(request("/t", "a"), |_, _| async { panic!("as asked") }, mounted).await.unwrap_err();
     assert!(matches!(*failed, PublishError::Panicked), "{failed}");
-    let next = ledger.publish(request("/t", "a"), |_, _| async { Ok(Published::Mounted) }).await;
+    let next = ledger.publish(request("/t", "a"), |_, _| async { Ok(Published::Mounted) }, mounted).await;
     assert!(next.is_ok());
     let failed = ledger.unpublish(Path::new("/t"), || async { panic!("as asked") }).await.unwrap_err();
     assert!(matches!(*failed, UnpublishError::Panicked), "{failed}");
@@ -161,7 +170,7 @@ async fn the_end_of_the_process_cancels_publishes_and_lets_unpublishes_finish() 
     let runs = Arc::new(AtomicUsize::new(0));
     let publish = tokio::spawn({
         let (ledger, work) = (Arc::clone(&ledger), slow(&runs));
-        async move { ledger.publish(request("/t", "a"), work).await }
+        async move { ledger.publish(request("/t", "a"), work, mounted).await }
     });
     let unpublish = tokio::spawn({
         let ledger = Arc::clone(&ledger);
@@ -180,6 +189,6 @@ async fn the_end_of_the_process_cancels_publishes_and_lets_unpublishes_finish() 
     assert!(began.elapsed() < Duration::from_secs(2));
     assert!(publish.await.unwrap().is_err());
     assert!(matches!(*unpublish.await.unwrap().unwrap_err(), UnpublishError::Volume(_)));
-    let late = ledger.publish(request("/t", "a"), slow(&runs)).await.unwrap_err();
+    let late = ledger.publish(request("/t", "a"), slow(&runs), mounted).await.unwrap_err();
     assert!(matches!(*late, PublishError::ShuttingDown));
 }

@@ -37,16 +37,13 @@ impl Collector for Live {
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
-        let now = self.node.clock.now();
         let mut classes: BTreeMap<(String, String), (f64, f64)> = BTreeMap::new();
         let mut volumes = 0_u32;
         self.node.ledger.for_each(|_, volume| {
             volumes += 1;
             let key = volume.class.key();
             let class = classes.entry((key.namespace.clone(), key.name.clone())).or_default();
-            if let Some(fetched) = volume.fetched {
-                class.0 = class.0.max(now.duration_since(fetched).as_secs_f64());
-            }
+            class.0 = class.0.max(volume.fresh_since.elapsed().as_secs_f64());
             if volume.last_failure.is_some() {
                 class.1 += 1.0;
             }

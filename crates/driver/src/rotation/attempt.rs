@@ -8,7 +8,6 @@ use keymount_volume::{Ownership, Replaced, VolumeError};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::Intervals;
 use crate::budget::OverBudget;
 use crate::error::FetchError;
 use crate::node::Node;
@@ -19,6 +18,10 @@ use crate::volume::Failure;
 
 /// How long one rotation may take; what a mount has from kubelet.
 const TIMEOUT: Duration = Duration::from_secs(115);
+
+/// How long the files of the previous generation stay, for path walks that began before the switch. The
+/// operation lasts as long, so that nothing else happens to the volume meanwhile.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// Why a rotation changed nothing. The volume shows what it showed before.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +48,7 @@ impl Node {
     /// went; a cancelled one leaves no trace.
     pub(crate) async fn rotate(self: Arc<Self>, target: PathBuf, cancel: CancellationToken) {
         let Some(request) = self.ledger.with(&target, |volume| volume.request.clone()).flatten() else {
+            self.ledger.with(&target, |volume| volume.schedule.wait_for_kubelet());
             return;
         };
         let began = Instant::now();
@@ -53,6 +57,7 @@ impl Node {
             // The volume is going away, or the process is. Should it stay after all, it is due as before.
             return;
         }
+        let changed = matches!(outcome, Ok(Rotated::Changed));
         match outcome {
             Ok(rotated) => {
                 self.metrics.rotation_succeeded(
@@ -72,6 +77,14 @@ impl Node {
             }
         }
         self.scheduled.notify_one();
+        if changed && cancel.run_until_cancelled(tokio::time::sleep(LINGER)).await.is_some() {
+            let ownership = Ownership { group: request.group };
+            let swept =
+                self.on_volume(&target, move |volumes, target| volumes.sweep(target, ownership)).await;
+            if let Err(error) = swept {
+                tracing::warn!(target_path = %target.display(), err = error.report(), "the previous generation remains in the volume until its next rotation");
+            }
+        }
     }
 
     async fn rotate_once(
@@ -117,16 +130,21 @@ impl Node {
                 (Replaced::Unchanged, None)
             }
         };
-        let changed = replaced == Replaced::Written || content.versions != current;
-        let interval = self.interval_of(&hold);
+        // Versions that become known for the first time, of a volume that the Go driver mounted, are no change.
+        let changed = replaced == Replaced::Written || (content.versions != current && !current.is_empty());
+        let (now, keeps_request) = (self.clock.now(), self.rotation.is_some());
         self.ledger.with(target, |volume| {
-            volume.provider.clone_from(&plan.provider);
             volume.versions = content.versions;
-            volume.fetched = Some(self.clock.now());
-            volume.failures = 0;
+            if changed || volume.content_since.is_none() {
+                volume.content_since = Some(now);
+            }
+            volume.last_success = Some(now);
+            volume.fresh_since = Instant::now();
+            volume.schedule.succeed();
             volume.last_failure = None;
-            volume.due =
-                interval.map(|interval| Intervals::after_success(interval, crate::random::fraction()));
+            if !keeps_request {
+                volume.request = None;
+            }
             if let Some(memory) = memory {
                 volume.memory = memory;
             }
@@ -135,19 +153,21 @@ impl Node {
     }
 
     fn fail(&self, target: &Path, failure: Failure) {
-        let told = failure.clone();
         self.ledger.with(target, |volume| {
-            volume.failures = volume.failures.saturating_add(1);
-            volume.last_failure = Some(failure);
-            volume.due = self.interval_of(&volume.class).map(|interval| {
-                Intervals::after_failure(interval, volume.failures, crate::random::fraction())
-            });
+            volume.last_failure = Some(failure.clone());
+            if failure.waits_for_tokens() {
+                // Kubelet's next call brings new ones; these are of no use to anybody.
+                volume.request = None;
+                volume.schedule.wait_for_kubelet();
+            } else {
+                volume.schedule.fail();
+            }
         });
-        self.reports.rotation_failed(target, &told);
+        self.reports.rotation_failed(target, &failure);
     }
 
     fn provider_of(&self, target: &Path) -> String {
-        self.ledger.with(target, |volume| volume.provider.clone()).unwrap_or_default()
+        self.ledger.with(target, |volume| volume.provider()).unwrap_or_default()
     }
 }
 
@@ -186,6 +206,11 @@ impl From<&FetchError> for Failure {
             | FetchError::ProviderNotSet(_)
             | FetchError::ParametersNotSet(_)
             | FetchError::NotReadonly => ("ClassInvalid", error.to_string()),
+            FetchError::NoPodInfo => ("PodInfoMissing", error.to_string()),
+            FetchError::CsiDriver { .. } => (
+                "CsiDriverNotReadable",
+                "the driver could not read its CSIDriver object; its log says why".to_owned(),
+            ),
             FetchError::TokensExpired => (Self::TOKENS_EXPIRED, error.to_string()),
             FetchError::Class { class, .. } => (
                 "ClassNotReadable",

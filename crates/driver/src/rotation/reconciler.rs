@@ -3,26 +3,20 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::Intervals;
+use super::Schedule;
 use crate::node::Node;
 use crate::request::ClassKey;
-
-/// Shortest time between two attempts on one volume, whatever the interval.
-const SHORTEST: Duration = Duration::from_secs(1);
+use crate::volume::Volume;
 
 /// Volumes that are answered by one fetch: same class, same service account.
 type Group = (ClassKey, String);
 
 /// Starts rotations until `stop` is cancelled.
 pub(crate) async fn run(node: Arc<Node>, stop: CancellationToken) {
-    if node.rotation.is_none() {
-        return;
-    }
     loop {
         let next = node.start_due();
         let timer = async {
@@ -46,18 +40,17 @@ impl Node {
         let now = Instant::now();
         let mut groups: HashSet<Group> = HashSet::new();
         self.ledger.for_each(|_, volume| {
-            if volume.due.is_some_and(|due| due <= now) {
+            if self.due(volume).is_some_and(|due| due <= now) {
                 groups.insert(group(volume));
             }
         });
         if !groups.is_empty() {
             let mut batch: Vec<PathBuf> = Vec::new();
             self.ledger.for_each(|path, volume| {
-                let Some(interval) = self.interval_of(&volume.class) else { return };
-                let nearly_due = volume.due.is_some_and(|due| due <= now + Intervals::batch_window(interval));
+                let window = Schedule::batch_window(self.interval_of(&volume.class));
+                let nearly_due = self.due(volume).is_some_and(|due| due <= now + window);
                 if nearly_due && groups.contains(&group(volume)) {
-                    // The attempt sets a new time; this one is for an attempt that ends without a word.
-                    volume.due = Some(now + interval.max(SHORTEST));
+                    volume.schedule.begin();
                     batch.push(path.to_owned());
                 }
             });
@@ -67,11 +60,15 @@ impl Node {
         }
         let mut next: Option<Instant> = None;
         self.ledger.for_each(|_, volume| {
-            if let Some(due) = volume.due {
+            if let Some(due) = self.due(volume) {
                 next = Some(next.map_or(due, |earliest| earliest.min(due)));
             }
         });
         next
+    }
+
+    fn due(&self, volume: &Volume) -> Option<Instant> {
+        volume.schedule.due(self.interval_of(&volume.class))
     }
 
     fn start_rotation(self: &Arc<Self>, target: &Path) {
@@ -82,7 +79,7 @@ impl Node {
     }
 }
 
-fn group(volume: &crate::volume::Volume) -> Group {
+fn group(volume: &Volume) -> Group {
     let account = volume.request.as_ref().map(|request| request.service_account().to_owned());
     (volume.class.key().clone(), account.unwrap_or_default())
 }

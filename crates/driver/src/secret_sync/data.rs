@@ -7,7 +7,7 @@ use keymount_pem::{TlsError, ca_certificates, tls_certificate, tls_private_key};
 use keymount_sensitive::{SecretBytes, Sensitive};
 
 /// Type whose values are taken apart into certificates and key.
-const TLS: &str = "kubernetes.io/tls";
+pub(super) const TLS: &str = "kubernetes.io/tls";
 
 /// Why a key of a Secret has no value. Texts begin as those of driver v1.6.0.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]

@@ -7,7 +7,8 @@ use keymount_api::{SecretObject, annotations, labels};
 use keymount_sensitive::SecretBytes;
 use sha2::{Digest as _, Sha256};
 
-use super::data::{DataError, value};
+use super::data::{DataError, TLS, value};
+use crate::kubernetes::is_object_name;
 
 /// The parts of a Secret that are this driver's.
 pub(crate) struct Desired {
@@ -29,14 +30,14 @@ pub(crate) struct Source<'a> {
     pub(crate) files: &'a BTreeMap<String, SecretBytes>,
     /// Versions of the mounted objects by id.
     pub(crate) versions: &'a BTreeMap<String, String>,
-    /// When they were fetched.
-    pub(crate) fetched: Option<Timestamp>,
+    /// Since when the volume has this content.
+    pub(crate) since: Option<Timestamp>,
 }
 
 /// Why a Secret cannot be made. Texts begin as those of driver v1.6.0.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub(crate) enum DesiredError {
-    /// The class is incomplete.
+    /// The class is incomplete or contradicts itself.
     #[error("failed to validate secret object in spc {namespace}/{class}, err: {problem}")]
     Invalid {
         /// Namespace of the class.
@@ -75,6 +76,9 @@ pub(crate) enum DesiredError {
     },
 }
 
+/// What the API server demands of a TLS Secret.
+const TLS_KEYS: [&str; 2] = ["tls.crt", "tls.key"];
+
 /// Most bytes of data in one Secret.
 const MAX_DATA: usize = 1_048_576;
 
@@ -97,6 +101,11 @@ pub(crate) fn desired(
     if secret.is_empty() {
         return Err(invalid("secret name is empty (set secretObjects[].secretName)"));
     }
+    if !is_object_name(secret) {
+        return Err(invalid(
+            "secret name is no name an object can have (use lower case letters, digits, '-' and '.' in secretName)",
+        ));
+    }
     let type_ = object.type_.trim();
     if type_.is_empty() {
         return Err(invalid("secret type is empty (set secretObjects[].type, for instance Opaque)"));
@@ -114,6 +123,11 @@ pub(crate) fn desired(
         })?;
         data.insert(key, value);
     }
+    if type_ == TLS && TLS_KEYS.iter().any(|key| !data.contains_key(*key)) {
+        return Err(invalid(
+            "a Secret of type kubernetes.io/tls needs both tls.crt and tls.key (list both in data)",
+        ));
+    }
     let bytes = data.values().map(|value| value.expose().len()).sum();
     if bytes > MAX_DATA {
         let (namespace, class, secret) = (namespace.to_owned(), source.class.to_owned(), secret.to_owned());
@@ -125,8 +139,8 @@ pub(crate) fn desired(
         annotations::OBJECT_VERSIONS.to_owned(),
         serde_json::to_string(source.versions).expect("a map with text keys is always JSON"),
     );
-    if let Some(fetched) = source.fetched {
-        marks.insert(annotations::FETCHED_AT.to_owned(), fetched.to_string());
+    if let Some(since) = source.since {
+        marks.insert(annotations::FETCHED_AT.to_owned(), since.to_string());
     }
     let mut desired =
         Desired { type_: type_.to_owned(), data, labels: object.labels.clone(), annotations: marks };
@@ -193,8 +207,8 @@ mod tests {
         version: &str,
     ) -> Result<Desired, String> {
         let versions = [("secret/a".to_owned(), version.to_owned())].into();
-        let fetched = Timestamp::from_second(1_800_000_000).ok();
-        desired("ns", object, &Source { class: "web", files, versions: &versions, fetched })
+        let since = Timestamp::from_second(1_800_000_000).ok();
+        desired("ns", object, &Source { class: "web", files, versions: &versions, since })
             .map_err(|e| e.to_string())
     }
 
@@ -218,6 +232,10 @@ mod tests {
             (
                 object(" ", "", &[]),
                 "failed to validate secret object in spc ns/web, err: secret name is empty",
+            ),
+            (
+                object("../../kube-system/secrets/s", "Opaque", &[("a", "k")]),
+                "failed to validate secret object in spc ns/web, err: secret name is no name",
             ),
             (
                 object("s", " ", &[]),

@@ -28,6 +28,15 @@ impl Problem {
         }
     }
 
+    /// It cannot be found out who owns the pods.
+    pub(super) fn owners(why: &str) -> Self {
+        Self {
+            reason: "PodNotReadable",
+            text: format!("failed to fetch pod, which says who owns the secret, err: {why}"),
+            next: Done::Failed,
+        }
+    }
+
     /// As it is told in the status.
     pub(super) fn failure(&self) -> Failure {
         Failure { reason: self.reason.to_owned(), message: self.text.clone() }

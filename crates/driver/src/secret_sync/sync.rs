@@ -1,6 +1,6 @@
 //! The task that keeps Secrets in sync.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -8,15 +8,16 @@ use std::time::Duration;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use keymount_api::{SecretObject, SecretProviderClass};
-use keymount_volume::Volumes;
+use keymount_clock::WallClock;
+use keymount_volume::{VolumeError, Volumes};
 use kube::Client;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::desired::{Source, desired};
+use super::desired::{DesiredError, Source, desired};
 use super::owners::{self, PodOwners};
 use super::problem::Problem;
-use super::write::{Target, WriteError, Written};
+use super::write::{Target, Written};
 use crate::events::Events;
 use crate::kubernetes::WritePace;
 use crate::ledger::Ledger;
@@ -59,6 +60,8 @@ pub(crate) struct Parts {
     pub(crate) events: Arc<Events>,
     /// Where work is counted.
     pub(crate) metrics: Arc<Metrics>,
+    /// To tell whether a time that another node wrote can be.
+    pub(crate) clock: WallClock,
     /// How often a Secret is compared with its volume; zero is never.
     pub(crate) repair: Duration,
 }
@@ -67,7 +70,8 @@ pub(crate) struct Parts {
 pub(crate) struct SecretSync {
     parts: Parts,
     queue: Arc<Queue<SecretKey>>,
-    synced: Mutex<HashMap<SecretKey, Synced>>,
+    /// Every Secret that a class of this node wants, or wanted when that was last looked at.
+    known: Mutex<HashMap<SecretKey, Option<Synced>>>,
 }
 
 /// What is remembered of a Secret that is in sync.
@@ -83,7 +87,7 @@ struct Candidate {
     pod: PodRef,
     provider: String,
     versions: BTreeMap<String, String>,
-    fetched: Option<Timestamp>,
+    since: Option<Timestamp>,
     owners: Option<Arc<PodOwners>>,
 }
 
@@ -98,7 +102,7 @@ impl SecretSync {
     /// Syncing that has nothing to do yet.
     #[must_use]
     pub(crate) fn new(parts: Parts) -> Arc<Self> {
-        Arc::new(Self { parts, queue: Queue::new(), synced: Mutex::default() })
+        Arc::new(Self { parts, queue: Queue::new(), known: Mutex::default() })
     }
 
     /// Works until `stop` is cancelled.
@@ -111,10 +115,18 @@ impl SecretSync {
         queue.run(WORKERS, stop, work).await;
     }
 
-    /// Something about a class or its volumes has changed: its Secrets are looked at.
+    /// Something about a class or its volumes has changed: its Secrets are looked at, also those that it
+    /// does not want any more.
     pub(crate) fn class_changed(&self, class: &ClassKey) {
-        for object in self.known(class).iter().flat_map(|class| &class.spec.secret_objects) {
-            let secret = object.secret_name.trim().to_owned();
+        let mut secrets: BTreeSet<String> = self
+            .class(class)
+            .iter()
+            .flat_map(|class| &class.spec.secret_objects)
+            .map(|object| object.secret_name.trim().to_owned())
+            .collect();
+        let known = |key: &&SecretKey| key.class == *class;
+        secrets.extend(self.known().keys().filter(known).map(|key| key.secret.clone()));
+        for secret in secrets {
             self.queue.add(SecretKey { class: class.clone(), secret });
         }
     }
@@ -126,25 +138,35 @@ impl SecretSync {
     }
 
     async fn bring_up_to_date(&self, key: &SecretKey) -> Done {
-        let class = self.known(&key.class);
-        let object = class
+        let class = self.class(&key.class);
+        let objects: Vec<&SecretObject> = class
             .iter()
             .flat_map(|class| &class.spec.secret_objects)
-            .find(|object| object.secret_name.trim() == key.secret);
+            .filter(|object| object.secret_name.trim() == key.secret)
+            .collect();
         let candidates = self.candidates(&key.class);
-        let newest = candidates.iter().max_by_key(|candidate| candidate.fetched);
-        let (Some(object), Some(newest)) = (object, newest) else {
+        let newest = candidates.iter().max_by_key(|candidate| candidate.since);
+        let (Some(object), Some(newest)) = (objects.first(), newest) else {
             // No volume or no such secretObject any more: the garbage collector does the rest.
-            self.synced().remove(key);
+            self.known().remove(key);
+            self.tell(&candidates, key, None);
             return Done::Finished;
         };
+        self.known().entry(key.clone()).or_default();
         let began = Instant::now();
-        match self.sync(key, object, newest, &candidates).await {
+        let synced = match objects.len() {
+            1 => self.sync(key, object, newest, &candidates).await,
+            _ => Err(Problem::from(&named_twice(key))),
+        };
+        match synced {
             Ok(outcome) => {
-                if outcome.written == Written::Yes {
+                if matches!(outcome.written, Written::Created | Written::Updated) {
                     self.parts.metrics.secret_synced(&newest.provider, began.elapsed());
                 }
                 self.tell(&candidates, key, None);
+                if outcome.written == Written::Updated {
+                    self.tell_of_update(&candidates, key);
+                }
                 match self.parts.repair {
                     _ if !outcome.complete => Done::Again(OWNER_EXPECTED),
                     Duration::ZERO => Done::Finished,
@@ -176,15 +198,15 @@ impl SecretSync {
         let (volumes, target) = (Arc::clone(&self.parts.volumes), newest.target.clone());
         let files = match tokio::task::spawn_blocking(move || volumes.read_files(&target)).await {
             Ok(Ok(files)) => files,
+            // The pod is going away; the next look finds another volume, or none.
+            Ok(Err(VolumeError::NotMounted(_))) => {
+                return Ok(Outcome { written: Written::No, complete: false });
+            }
             Ok(Err(error)) => return Err(Problem::files(&error.report())),
             Err(_) => return Err(Problem::files("reading them panicked")),
         };
-        let source = Source {
-            class: &key.class.name,
-            files: &files,
-            versions: &newest.versions,
-            fetched: newest.fetched,
-        };
+        let source =
+            Source { class: &key.class.name, files: &files, versions: &newest.versions, since: newest.since };
         let desired =
             desired(&key.class.namespace, object, &source).map_err(|error| Problem::from(&error))?;
         drop(files);
@@ -204,14 +226,13 @@ impl SecretSync {
             namespace: &key.class.namespace,
             name: &key.secret,
             class: &key.class.name,
+            now: self.parts.clock.now(),
         };
-        let written = target
-            .bring_to(&desired, newest.fetched, &owners)
-            .await
-            .map_err(|error| Problem::from(&error))?;
+        let written =
+            target.bring_to(&desired, newest.since, &owners).await.map_err(|error| Problem::from(&error))?;
         if written != Written::NewerThere {
             let now = Synced { fingerprint, owners: uids, compared: Instant::now() };
-            self.synced().insert(key.clone(), now);
+            self.known().insert(key.clone(), Some(now));
         }
         Ok(Outcome { written, complete })
     }
@@ -249,15 +270,13 @@ impl SecretSync {
         if let Some(owners) = &candidate.owners {
             return Ok(Arc::clone(owners));
         }
-        let read = owners::of_pod(&self.parts.client, &candidate.pod).await;
-        let owners =
-            Arc::new(read.map_err(|error| Problem::from(&WriteError::Unreachable(error.to_string())))?);
+        let owners = Arc::new(owners::of_pod(&self.parts.client, &candidate.pod).await?);
         self.parts.ledger.with(&candidate.target, |volume| volume.owners = Some(Arc::clone(&owners)));
         Ok(owners)
     }
 
     fn is_in_sync(&self, key: &SecretKey, fingerprint: &[u8; 32], owners: &[String]) -> bool {
-        self.synced().get(key).is_some_and(|synced| {
+        self.known().get(key).and_then(Option::as_ref).is_some_and(|synced| {
             let compared = synced.compared.elapsed();
             let fresh = self.parts.repair.is_zero() || compared < self.parts.repair.mul_f64(0.8);
             fresh
@@ -273,9 +292,9 @@ impl SecretSync {
                 all.push(Candidate {
                     target: path.to_owned(),
                     pod: volume.pod.clone(),
-                    provider: volume.provider.clone(),
+                    provider: volume.provider(),
                     versions: volume.versions.clone(),
-                    fetched: volume.fetched,
+                    since: volume.content_since,
                     owners: volume.owners.clone(),
                 });
             }
@@ -283,7 +302,7 @@ impl SecretSync {
         all
     }
 
-    fn known(&self, class: &ClassKey) -> Option<Arc<SecretProviderClass>> {
+    fn class(&self, class: &ClassKey) -> Option<Arc<SecretProviderClass>> {
         let mut known = None;
         self.parts.ledger.for_each(|_, volume| {
             if known.is_none() && volume.class.key() == class {
@@ -304,7 +323,22 @@ impl SecretSync {
         }
     }
 
-    fn synced(&self) -> MutexGuard<'_, HashMap<SecretKey, Synced>> {
-        self.synced.lock().unwrap_or_else(PoisonError::into_inner)
+    fn tell_of_update(&self, candidates: &[Candidate], key: &SecretKey) {
+        let text = format!("successfully rotated K8s secret {}", key.secret);
+        for candidate in candidates.iter().take(EVENTS) {
+            self.parts.events.normal(&candidate.pod, "SecretRotationComplete", &text);
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<SecretKey, Option<Synced>>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn named_twice(key: &SecretKey) -> DesiredError {
+    DesiredError::Invalid {
+        namespace: key.class.namespace.clone(),
+        class: key.class.name.clone(),
+        problem: "several secretObjects have the same secretName (give each a name of its own, or put all data into one)",
     }
 }

@@ -10,14 +10,16 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference}
 use keymount_api::{annotations, labels};
 use kube::Client;
 use kube::api::{Api, Patch, PatchParams, PostParams};
+use kube::core::Status;
 use serde_json::json;
 use zeroize::Zeroize as _;
 
 use super::desired::Desired;
-use crate::kubernetes::WritePace;
+use super::verdict::{Verdict, fetched_at, judge, same_data};
+use crate::kubernetes::{WritePace, api_error};
 
 /// Field manager of data, labels and annotations: the same from every node.
-const MANAGER: &str = "secrets-store-csi-driver";
+pub(super) const MANAGER: &str = "secrets-store-csi-driver";
 
 /// How long one request may take.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -32,8 +34,10 @@ const APPLIED: &str = "keymount.io/applied-metadata";
 /// What was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Written {
-    /// Created or updated.
-    Yes,
+    /// It is new.
+    Created,
+    /// It was changed.
+    Updated,
     /// It was as it should be.
     No,
     /// Another node has newer content; it is left alone.
@@ -78,6 +82,8 @@ pub(super) struct Target<'a> {
     pub(super) namespace: &'a str,
     pub(super) name: &'a str,
     pub(super) class: &'a str,
+    /// The time of day.
+    pub(super) now: Timestamp,
 }
 
 impl Target<'_> {
@@ -85,18 +91,18 @@ impl Target<'_> {
     pub(super) async fn bring_to(
         &self,
         desired: &Desired,
-        fetched: Option<Timestamp>,
+        since: Option<Timestamp>,
         owners: &[OwnerReference],
     ) -> Result<Written, WriteError> {
         for _ in 0..ATTEMPTS {
             let Some(live) = self.answered(self.api().get_opt(self.name)).await?.map(Live) else {
                 if self.create(desired, owners).await? {
-                    return Ok(Written::Yes);
+                    return Ok(Written::Created);
                 }
                 continue;
             };
             self.must_be_ours(&live.0)?;
-            let written = match self.update(&live.0, desired, fetched).await? {
+            let written = match self.update(&live.0, desired, since).await? {
                 Some(written) => written,
                 None => continue,
             };
@@ -138,19 +144,18 @@ impl Target<'_> {
         &self,
         live: &Secret,
         desired: &Desired,
-        fetched: Option<Timestamp>,
+        since: Option<Timestamp>,
     ) -> Result<Option<Written>, WriteError> {
-        if is_as_desired(live, desired) {
-            return Ok(Some(Written::No));
-        }
-        if holds_newer(live, desired, fetched) {
-            return Ok(Some(Written::NewerThere));
+        match judge(live, desired, since, self.now) {
+            Verdict::AsDesired => return Ok(Some(Written::No)),
+            Verdict::NewerThere => return Ok(Some(Written::NewerThere)),
+            Verdict::Write => {}
         }
         if live.type_.as_deref() != Some(&desired.type_) {
             let is = live.type_.clone().unwrap_or_default();
             return Err(WriteError::Type { secret: self.name.to_owned(), is, wanted: desired.type_.clone() });
         }
-        if live.immutable == Some(true) {
+        if live.immutable == Some(true) && !same_data(live, desired) {
             return Err(WriteError::Immutable(self.name.to_owned()));
         }
         let (ours_labels, ours_annotations) = applied(live);
@@ -158,6 +163,13 @@ impl Target<'_> {
         next.0.metadata.labels = Some(merged(live.metadata.labels.as_ref(), &ours_labels, &desired.labels));
         next.0.metadata.annotations =
             Some(merged(live.metadata.annotations.as_ref(), &ours_annotations, &with_applied(desired)));
+        if let Some(theirs) =
+            fetched_at(live, self.now).filter(|theirs| since.is_none_or(|ours| *theirs > ours))
+        {
+            // What is there was seen after ours was fetched, and is the same: the later time stays true.
+            let annotations = next.0.metadata.annotations.get_or_insert_default();
+            annotations.insert(annotations::FETCHED_AT.to_owned(), theirs.to_string());
+        }
         next.0.metadata.managed_fields = None;
         erase(&mut next.0);
         next.0.data = Some(data(desired));
@@ -166,7 +178,7 @@ impl Target<'_> {
         match self.answered(self.api().replace(self.name, &parameters, &next.0)).await {
             Ok(replaced) => {
                 drop(Live(replaced));
-                Ok(Some(Written::Yes))
+                Ok(Some(Written::Updated))
             }
             Err(WriteError::Contended) => Ok(None),
             Err(error) => Err(error),
@@ -226,16 +238,27 @@ impl Target<'_> {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(kube::Error::Api(status))) => Err(match status.code {
                 409 => WriteError::Contended,
-                403 => WriteError::Forbidden(status.message.clone()),
-                429 | 500.. => WriteError::Unreachable(status.message.clone()),
-                // The API server's text may quote the object it refuses.
+                403 => WriteError::Forbidden(api_error(&kube::Error::Api(status))),
+                429 | 500.. => WriteError::Unreachable(api_error(&kube::Error::Api(status))),
                 _ => WriteError::Refused(format!(
                     "the Kubernetes API refused secret {}: {}",
-                    self.name, status.reason
+                    self.name,
+                    causes(&status)
                 )),
             }),
-            Ok(Err(error)) => Err(WriteError::Unreachable(error.to_string())),
+            Ok(Err(error)) => Err(WriteError::Unreachable(api_error(&error))),
         }
+    }
+}
+
+/// Why the API server finds the Secret invalid: its reason, and which fields. Its text may quote their values.
+fn causes(status: &Status) -> String {
+    let details = status.details.iter().flat_map(|details| &details.causes);
+    let fields: Vec<_> = details.map(|cause| format!("{} {}", cause.field, cause.reason)).collect();
+    if fields.is_empty() {
+        status.reason.clone()
+    } else {
+        format!("{} ({})", status.reason, fields.join(", "))
     }
 }
 
@@ -256,43 +279,12 @@ fn data(desired: &Desired) -> BTreeMap<String, ByteString> {
     desired.data.iter().map(|(key, value)| (key.clone(), ByteString(value.expose().clone()))).collect()
 }
 
-fn annotation<'a>(secret: &'a Secret, key: &str) -> Option<&'a str> {
+pub(super) fn annotation<'a>(secret: &'a Secret, key: &str) -> Option<&'a str> {
     secret.metadata.annotations.as_ref()?.get(key).map(String::as_str)
 }
 
-/// Whether nothing needs to be written. The time of the fetch alone is no reason to write.
-fn is_as_desired(live: &Secret, desired: &Desired) -> bool {
-    let same_data = live.data.as_ref().is_some_and(|data| {
-        data.len() == desired.data.len()
-            && desired
-                .data
-                .iter()
-                .all(|(key, value)| data.get(key).is_some_and(|held| held.0 == *value.expose()))
-    });
-    let wanted = with_applied(desired);
-    let holds = |live: Option<&BTreeMap<String, String>>, wanted: &BTreeMap<String, String>| {
-        wanted
-            .iter()
-            .filter(|(key, _)| key.as_str() != annotations::FETCHED_AT)
-            .all(|(key, value)| live.and_then(|live| live.get(key)) == Some(value))
-    };
-    same_data
-        && live.type_.as_deref() == Some(&desired.type_)
-        && holds(live.metadata.labels.as_ref(), &desired.labels)
-        && holds(live.metadata.annotations.as_ref(), &wanted)
-}
-
-/// Whether another node has put content there that was fetched after ours, of other versions.
-fn holds_newer(live: &Secret, desired: &Desired, fetched: Option<Timestamp>) -> bool {
-    let same_versions = annotation(live, annotations::OBJECT_VERSIONS)
-        == desired.annotations.get(annotations::OBJECT_VERSIONS).map(String::as_str);
-    let theirs: Option<Timestamp> =
-        annotation(live, annotations::FETCHED_AT).and_then(|text| text.parse().ok());
-    !same_versions && theirs.is_some_and(|theirs| fetched.is_none_or(|ours| theirs > ours))
-}
-
 /// The desired annotations and the list of what is set.
-fn with_applied(desired: &Desired) -> BTreeMap<String, String> {
+pub(super) fn with_applied(desired: &Desired) -> BTreeMap<String, String> {
     let mut all = desired.annotations.clone();
     let keys = |texts: &BTreeMap<String, String>| texts.keys().cloned().collect::<Vec<_>>();
     let list = json!({"labels": keys(&desired.labels), "annotations": keys(&desired.annotations)});
@@ -341,40 +333,5 @@ mod tests {
             merged(Some(&live), &ours, &map(&[("changed", "4"), ("new", "5")])),
             map(&[("theirs", "1"), ("changed", "4"), ("new", "5")])
         );
-    }
-
-    #[test]
-    fn only_newer_content_of_other_versions_stops_a_write() {
-        let at = |second| Timestamp::from_second(second).unwrap();
-        let secret = |versions: &str, fetched: i64| Secret {
-            metadata: ObjectMeta {
-                annotations: Some(map(&[
-                    (annotations::OBJECT_VERSIONS, versions),
-                    (annotations::FETCHED_AT, &at(fetched).to_string()),
-                ])),
-                ..ObjectMeta::default()
-            },
-            ..Secret::default()
-        };
-        let desired = Desired {
-            type_: "Opaque".to_owned(),
-            data: BTreeMap::new(),
-            labels: BTreeMap::new(),
-            annotations: map(&[(annotations::OBJECT_VERSIONS, "v1")]),
-        };
-        for (versions, theirs, ours, newer) in [
-            ("v2", 200, Some(100), true),
-            ("v2", 100, Some(200), false),
-            ("v2", 100, Some(100), false),
-            ("v1", 200, Some(100), false), // the same versions: a hand edit, to be repaired
-            ("v2", 200, None, true),
-        ] {
-            assert_eq!(
-                holds_newer(&secret(versions, theirs), &desired, ours.map(at)),
-                newer,
-                "{versions} {theirs} {ours:?}"
-            );
-        }
-        assert!(!holds_newer(&Secret::default(), &desired, Some(at(1))), "one of the Go driver");
     }
 }

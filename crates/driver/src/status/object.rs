@@ -5,6 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference,
 use keymount_api::{Condition, ObjectVersion, PodVolumeStatus, SecretProviderClassPodStatus, labels};
 use sha2::{Digest as _, Sha256};
 
+use crate::kubernetes::is_object_name;
 use crate::request::{ClassKey, PodRef};
 use crate::volume::Failure;
 
@@ -39,6 +40,13 @@ const NAME: usize = 253;
 const LABEL: usize = 63;
 
 impl StatusKey {
+    /// Whether there can be an object: without podInfoOnMount nobody knows the pod, and there are no classes
+    /// of some names that pods ask for.
+    #[must_use]
+    pub(crate) fn is_complete(&self) -> bool {
+        is_object_name(&self.pod.name) && !self.pod.uid.is_empty() && is_object_name(&self.class)
+    }
+
     /// The class this is about.
     #[must_use]
     pub(crate) fn class(&self) -> ClassKey {
@@ -126,6 +134,20 @@ pub(crate) fn desired(
         conditions,
     };
     SecretProviderClassPodStatus { metadata, status }
+}
+
+/// Keeps the times of the object in the cluster where nothing has happened since. An earlier driver process
+/// knew them, this one does not. They are shown to people and used for nothing else.
+pub(super) fn keep_times(wanted: &mut PodVolumeStatus, live: &PodVolumeStatus) {
+    for condition in &mut wanted.conditions {
+        let same = |old: &&Condition| old.type_ == condition.type_ && old.status == condition.status;
+        if let Some(old) = live.conditions.iter().find(same) {
+            condition.last_transition_time.clone_from(&old.last_transition_time);
+        }
+    }
+    if wanted.last_success_time.is_none() {
+        wanted.last_success_time.clone_from(&live.last_success_time);
+    }
 }
 
 fn condition(type_: &str, well: &str, failure: Option<&Failure>) -> Condition {

@@ -11,10 +11,11 @@ use keymount_api::{Condition, SecretProviderClassPodStatus};
 use keymount_clock::WallClock;
 use kube::api::{Api, PostParams};
 use kube::{Client, ResourceExt as _};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::object::{StatusKey, View, desired, says_the_same};
-use crate::kubernetes::WritePace;
+use super::object::{StatusKey, View, desired, keep_times, says_the_same};
+use crate::kubernetes::{WritePace, api_error};
 use crate::ledger::Ledger;
 use crate::queue::{Done, Queue};
 use crate::volume::Failure;
@@ -25,8 +26,12 @@ const WORKERS: usize = 8;
 /// How long one request may take.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Failed mounts that are remembered; of a pod that never gets mounted nobody says that it has gone.
-const FAILED_MOUNTS: usize = 1024;
+/// Of a pod that never gets mounted nobody says that it has gone. Kubelet tries again within about two
+/// minutes, so one that has not been tried for this long is.
+const FORGOTTEN: Duration = Duration::from_secs(600);
+
+/// Objects that are remembered at most; further failed mounts are only logged.
+const MOST: usize = 10_000;
 
 /// Keeps the objects of this node's pods up to date.
 pub(crate) struct StatusWriter {
@@ -37,14 +42,7 @@ pub(crate) struct StatusWriter {
     pace: Arc<WritePace>,
     ledger: Arc<Ledger>,
     queue: Arc<Queue<StatusKey>>,
-    told: Mutex<Told>,
-}
-
-#[derive(Default)]
-struct Told {
-    objects: HashMap<StatusKey, Object>,
-    failed_mounts: BTreeMap<u64, StatusKey>,
-    sequence: u64,
+    objects: Mutex<HashMap<StatusKey, Object>>,
 }
 
 /// What is remembered of one object.
@@ -58,7 +56,8 @@ struct Object {
     identity: Option<(String, String)>,
     /// The object most likely exists already: read it first.
     exists: bool,
-    mount_failure: Option<Failure>,
+    /// Why the pod's volume could not be mounted, and when that was tried last.
+    mount_failure: Option<(Failure, Instant)>,
     /// Secrets that are not in sync; none as long as all always were.
     unsynced: Option<BTreeMap<String, Failure>>,
 }
@@ -82,8 +81,8 @@ impl StatusWriter {
         pace: Arc<WritePace>,
         ledger: Arc<Ledger>,
     ) -> Arc<Self> {
-        let (queue, told) = (Queue::new(), Mutex::default());
-        Arc::new(Self { client, node, rotates, clock, pace, ledger, queue, told })
+        let (queue, objects) = (Queue::new(), Mutex::default());
+        Arc::new(Self { client, node, rotates, clock, pace, ledger, queue, objects })
     }
 
     /// Works until `stop` is cancelled.
@@ -98,30 +97,39 @@ impl StatusWriter {
 
     /// A volume is new.
     pub(crate) fn mounted(&self, key: &StatusKey) {
-        self.lock().objects.entry(key.clone()).or_default().mount_failure = None;
-        self.queue.add(key.clone());
+        if key.is_complete() {
+            self.objects().entry(key.clone()).or_default().mount_failure = None;
+            self.queue.add(key.clone());
+        }
     }
 
     /// A volume was found mounted.
     pub(crate) fn found(&self, key: &StatusKey) {
-        self.lock().objects.entry(key.clone()).or_default().exists = true;
-        self.queue.add(key.clone());
+        if key.is_complete() {
+            self.objects().entry(key.clone()).or_default().exists = true;
+            self.queue.add(key.clone());
+        }
     }
 
     /// A first mount failed.
     pub(crate) fn mount_failed(&self, key: &StatusKey, failure: Failure) {
-        if key.pod.name.is_empty() || key.pod.uid.is_empty() || key.class.is_empty() {
+        if !key.is_complete() {
             return;
         }
         {
-            let mut told = self.lock();
-            told.remember_failed(key);
-            let object = told.objects.entry(key.clone()).or_default();
-            // Only a new reason is news.
-            if object.mount_failure.as_ref().is_some_and(|known| known.reason == failure.reason) {
+            let mut objects = self.objects();
+            if objects.len() >= MOST && !objects.contains_key(key) {
                 return;
             }
-            object.mount_failure = Some(failure);
+            let object = objects.entry(key.clone()).or_default();
+            let known = object.mount_failure.replace((failure, Instant::now()));
+            // Only a new reason is news.
+            if let (Some((known, _)), Some((now, _))) = (&known, &mut object.mount_failure)
+                && known.reason == now.reason
+            {
+                *now = known.clone();
+                return;
+            }
         }
         self.queue.add(key.clone());
     }
@@ -129,8 +137,7 @@ impl StatusWriter {
     /// A rotation ended, either way. Says whether the one before had failed and this one has not.
     pub(crate) fn rotated(&self, key: &StatusKey) -> bool {
         let failed_before = self
-            .lock()
-            .objects
+            .objects()
             .get(key)
             .and_then(|object| object.view.as_ref()?.rotation.as_ref()?.as_ref())
             .is_some();
@@ -141,8 +148,8 @@ impl StatusWriter {
     /// A Secret of the class is in sync, or not.
     pub(crate) fn synced(&self, key: &StatusKey, secret: &str, failure: Option<Failure>) {
         {
-            let mut told = self.lock();
-            let Some(object) = told.objects.get_mut(key) else { return };
+            let mut objects = self.objects();
+            let Some(object) = objects.get_mut(key) else { return };
             let changed = match failure {
                 None => object.unsynced.as_mut().and_then(|unsynced| unsynced.remove(secret)).is_some(),
                 Some(failure) => {
@@ -165,14 +172,25 @@ impl StatusWriter {
         });
         if !others {
             self.queue.remove(key);
-            self.lock().objects.remove(key);
+            self.objects().remove(key);
         }
+    }
+
+    /// A pod is going away that may have no volume: its failed mounts are no news any more.
+    pub(crate) fn forget_failures(&self, pod_uid: &str) {
+        self.objects().retain(|key, object| {
+            let keep = key.pod.uid != pod_uid || object.mount_failure.is_none();
+            if !keep {
+                self.queue.remove(key);
+            }
+            keep
+        });
     }
 
     /// Name and UID of the object, once it has been written or read.
     #[must_use]
     pub(crate) fn identity(&self, key: &StatusKey) -> Option<(String, String)> {
-        self.lock().objects.get(key)?.identity.clone()
+        self.objects().get(key)?.identity.clone()
     }
 
     /// Objects that wait to be written.
@@ -184,24 +202,29 @@ impl StatusWriter {
     async fn bring_up_to_date(&self, key: &StatusKey) -> Done {
         let Some(view) = self.view(key) else { return Done::Finished };
         let (conditions, exists) = {
-            let told = self.lock();
-            let Some(object) = told.objects.get(key) else { return Done::Finished };
-            if object.view.as_ref().is_some_and(|told| says_as_much(told, &view)) {
+            let mut objects = self.objects();
+            let Some(object) = objects.get(key) else { return Done::Finished };
+            let tried = object.mount_failure.as_ref().map(|(_, at)| at.elapsed());
+            if view.mount_failure.is_some() && tried.is_some_and(|ago| ago >= FORGOTTEN) {
+                objects.remove(key);
                 return Done::Finished;
+            }
+            if object.view.as_ref().is_some_and(|told| says_as_much(told, &view)) {
+                return after(&view);
             }
             (object.conditions.clone(), object.exists)
         };
         let wanted = desired(key, &view, &self.node, &conditions, self.clock.now());
         match self.write(key, wanted, exists).await {
             Ok(written) => {
-                let mut told = self.lock();
-                if let Some(object) = told.objects.get_mut(key) {
+                let done = after(&view);
+                if let Some(object) = self.objects().get_mut(key) {
                     object.identity = written.uid().map(|uid| (written.name_any(), uid));
                     object.conditions = written.status.conditions;
                     object.view = Some(view);
                     object.exists = true;
                 }
-                Done::Finished
+                done
             }
             Err(Trouble::NotOurs) => Done::Finished,
             Err(Trouble::Retry(why)) => {
@@ -232,7 +255,7 @@ impl StatusWriter {
             }
         }
         let name = wanted.name_any();
-        let Some(mut live) = answered(api.get_opt(&name)).await? else {
+        let Some(live) = answered(api.get_opt(&name)).await? else {
             return match self.create(&api, &wanted).await? {
                 Some(created) => Ok(sent(created, wanted)),
                 None => Err(Trouble::Retry("it appeared while it was being created".to_owned())),
@@ -245,12 +268,7 @@ impl StatusWriter {
                 None => Box::pin(self.write_over(&api, key, wanted)).await,
             };
         }
-        if says_the_same(&live, &wanted) {
-            return Ok(sent(live, wanted));
-        }
-        self.must_be_the_pod(&live, key).await?;
-        wanted.metadata.resource_version = live.metadata.resource_version.take();
-        self.replace(&api, wanted, live).await
+        self.update(&api, key, wanted, live).await
     }
 
     /// Updates an object under the other name.
@@ -258,17 +276,35 @@ impl StatusWriter {
         &self,
         api: &Api<SecretProviderClassPodStatus>,
         key: &StatusKey,
-        mut wanted: SecretProviderClassPodStatus,
+        wanted: SecretProviderClassPodStatus,
     ) -> Result<SecretProviderClassPodStatus, Trouble> {
-        let Some(mut live) = answered(api.get_opt(&wanted.name_any())).await? else {
+        let Some(live) = answered(api.get_opt(&wanted.name_any())).await? else {
             return Err(Trouble::Retry("it vanished while it was being read".to_owned()));
         };
+        self.update(api, key, wanted, live).await
+    }
+
+    async fn update(
+        &self,
+        api: &Api<SecretProviderClassPodStatus>,
+        key: &StatusKey,
+        mut wanted: SecretProviderClassPodStatus,
+        live: SecretProviderClassPodStatus,
+    ) -> Result<SecretProviderClassPodStatus, Trouble> {
         if says_the_same(&live, &wanted) {
             return Ok(sent(live, wanted));
         }
         self.must_be_the_pod(&live, key).await?;
-        wanted.metadata.resource_version = live.metadata.resource_version.take();
-        self.replace(api, wanted, live).await
+        keep_times(&mut wanted.status, &live.status);
+        // What others put there stays: labels, annotations, finalizers. The resource version that was read
+        // makes the server refuse if somebody else was faster.
+        let ours = std::mem::replace(&mut wanted.metadata, live.metadata);
+        wanted.metadata.labels.get_or_insert_default().extend(ours.labels.unwrap_or_default());
+        wanted.metadata.owner_references = ours.owner_references;
+        wanted.metadata.managed_fields = None;
+        self.pace.turn().await;
+        let replaced = answered(api.replace(&wanted.name_any(), &PostParams::default(), &wanted)).await?;
+        Ok(sent(replaced, wanted))
     }
 
     async fn create(
@@ -280,26 +316,9 @@ impl StatusWriter {
         match tokio::time::timeout(TIMEOUT, api.create(&PostParams::default(), wanted)).await {
             Ok(Ok(created)) => Ok(Some(created)),
             Ok(Err(kube::Error::Api(status))) if status.reason == "AlreadyExists" => Ok(None),
-            Ok(Err(error)) => Err(Trouble::Retry(error.to_string())),
+            Ok(Err(error)) => Err(Trouble::Retry(api_error(&error))),
             Err(_) => Err(Trouble::Retry("no answer".to_owned())),
         }
-    }
-
-    async fn replace(
-        &self,
-        api: &Api<SecretProviderClassPodStatus>,
-        mut wanted: SecretProviderClassPodStatus,
-        live: SecretProviderClassPodStatus,
-    ) -> Result<SecretProviderClassPodStatus, Trouble> {
-        // Labels and annotations of others stay.
-        let mut labels = live.metadata.labels.unwrap_or_default();
-        labels.extend(wanted.metadata.labels.take().unwrap_or_default());
-        wanted.metadata.labels = Some(labels);
-        wanted.metadata.annotations = live.metadata.annotations;
-        wanted.metadata.uid = live.metadata.uid;
-        self.pace.turn().await;
-        let replaced = answered(api.replace(&wanted.name_any(), &PostParams::default(), &wanted)).await?;
-        Ok(sent(replaced, wanted))
     }
 
     /// An object of another pod of the same name is only taken over by the pod that lives.
@@ -329,18 +348,18 @@ impl StatusWriter {
             }
             targets.insert(path.to_string_lossy().into_owned());
             versions.extend(volume.versions.clone());
-            view.fetched = view.fetched.max(volume.fetched);
+            view.fetched = view.fetched.max(volume.last_success);
             if let (Some(rotation @ None), Some(failure)) = (&mut view.rotation, &volume.last_failure) {
                 *rotation = Some(failure.clone());
             }
         });
         view.targets = targets.into_iter().collect();
         view.versions = versions.into_iter().collect();
-        let told = self.lock();
-        let object = told.objects.get(key)?;
+        let objects = self.objects();
+        let object = objects.get(key)?;
         if view.targets.is_empty() {
             view.rotation = None;
-            view.mount_failure = Some(object.mount_failure.clone()?);
+            view.mount_failure = Some(object.mount_failure.clone()?.0);
         } else {
             // One of them stands for all; the others' turn comes when it is put right.
             view.sync = object.unsynced.as_ref().map(|unsynced| unsynced.values().next().cloned());
@@ -348,24 +367,16 @@ impl StatusWriter {
         Some(view)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Told> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    fn objects(&self) -> MutexGuard<'_, HashMap<StatusKey, Object>> {
+        self.objects.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Told {
-    fn remember_failed(&mut self, key: &StatusKey) {
-        if self.objects.contains_key(key) {
-            return;
-        }
-        self.sequence += 1;
-        self.failed_mounts.insert(self.sequence, key.clone());
-        if self.failed_mounts.len() > FAILED_MOUNTS
-            && let Some((_, oldest)) = self.failed_mounts.pop_first()
-            && self.objects.get(&oldest).is_some_and(|object| object.mount_failure.is_some())
-        {
-            self.objects.remove(&oldest);
-        }
+/// When to look again at what has been told.
+const fn after(view: &View) -> Done {
+    match view.mount_failure {
+        Some(_) => Done::Again(FORGOTTEN),
+        None => Done::Finished,
     }
 }
 
@@ -393,7 +404,7 @@ fn is_of_another_pair(live: &SecretProviderClassPodStatus, key: &StatusKey) -> b
 
 async fn answered<T>(request: impl Future<Output = kube::Result<T>>) -> Result<T, Trouble> {
     match tokio::time::timeout(TIMEOUT, request).await {
-        Ok(answer) => answer.map_err(|error| Trouble::Retry(error.to_string())),
+        Ok(answer) => answer.map_err(|error| Trouble::Retry(api_error(&error))),
         Err(_) => Err(Trouble::Retry("no answer".to_owned())),
     }
 }
