@@ -23,6 +23,23 @@ pub(crate) mod reason {
     pub(crate) const CLASS_NOT_FOUND: &str = "SecretProviderClassNotFound";
     /// The files were refused or could not be written.
     pub(crate) const FILE_WRITE_ERROR: &str = "FileWriteError";
+    /// The provider could not be reached, or answered with an error.
+    pub(crate) const GRPC_PROVIDER_ERROR: &str = "GRPCProviderError";
+    /// The provider answered with an error code that is no label.
+    pub(crate) const PROVIDER_ERROR: &str = "ProviderError";
+    /// There is no such provider.
+    pub(crate) const NONE: &str = "";
+
+    /// All of them; others are error codes of providers.
+    pub(crate) const ALL: [&str; 7] = [
+        FAILED_TO_MOUNT,
+        FAILED_TO_ENSURE_MOUNT_POINT,
+        CLASS_NOT_FOUND,
+        FILE_WRITE_ERROR,
+        GRPC_PROVIDER_ERROR,
+        PROVIDER_ERROR,
+        NONE,
+    ];
 }
 
 /// Why no content could be fetched for a volume.

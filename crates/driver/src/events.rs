@@ -79,6 +79,12 @@ impl Events {
         self.tell(pod, "Normal", reason, message);
     }
 
+    /// Events that wait to be sent.
+    #[must_use]
+    pub(crate) fn waiting(&self) -> usize {
+        self.sender.max_capacity() - self.sender.capacity()
+    }
+
     /// The pod is going away.
     pub(crate) fn forget(&self, pod: &PodRef) {
         self.told.lock().unwrap_or_else(PoisonError::into_inner).retain(|(uid, _), _| *uid != pod.uid);

@@ -95,7 +95,11 @@ impl Node {
                 .map(|(id, version)| ObjectVersion { id: id.clone(), version: version.clone() })
                 .collect(),
         };
-        let reply = self.providers.mount(&plan.provider, &call, lane, bounds).await.map_err(failed)?;
+        let reply = self
+            .providers
+            .mount(&plan.provider, &call, lane, &request.pod.namespace, bounds)
+            .await
+            .map_err(failed)?;
         self.judge(reply).map_err(|source| FetchError::Payload {
             pod: request.pod.clone(),
             provider: plan.provider.clone(),

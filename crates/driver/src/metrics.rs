@@ -3,14 +3,17 @@
 
 mod live;
 
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use keymount_daemon::metrics::{Definition, Kind, Registry, SECONDS};
-use prometheus::{GaugeVec, HistogramVec, IntCounterVec};
+use prometheus::{HistogramVec, IntCounterVec};
 use tonic::Code;
 
 pub(crate) use live::Live;
 
+use crate::error::reason;
 use crate::provider::go_code;
 
 /// Labels that the Go driver's exporter puts on every series.
@@ -118,7 +121,12 @@ const BUDGET: Definition =
     gauge("keymount_mounted_bytes_budget", "Most memory that mounted files may take, in bytes", &[]);
 const STALENESS: Definition = gauge(
     "keymount_rotation_staleness_seconds",
-    "Time since the oldest content of a volume of the class was fetched, in seconds",
+    "Time since the last success for the volume of the class that has waited longest (since it was found, after a restart), in seconds",
+    &["namespace", "class"],
+);
+const LAST_SUCCESS: Definition = gauge(
+    "keymount_rotation_last_success_timestamp_seconds",
+    "When the volume of the class that has waited longest was last fetched with success by this process, in seconds since 1970",
     &["namespace", "class"],
 );
 const FAILING: Definition = gauge(
@@ -130,6 +138,17 @@ const QUEUED: Definition =
     gauge("keymount_api_queue_length", "Objects that wait to be written to the Kubernetes API", &["queue"]);
 const PROVIDER_UP: Definition =
     gauge("keymount_provider_healthy", "Whether the provider answered its last health check", &["provider"]);
+const PROVIDER_CALLS: Definition = gauge(
+    "keymount_provider_calls",
+    "Calls to the provider that run or wait for a place",
+    &["provider", "state"],
+);
+const CONVERGENCE: Definition = histogram(
+    "keymount_api_convergence_seconds",
+    "Time from a change on the node until the Kubernetes API shows it, in seconds",
+    &["queue"],
+    SECONDS,
+);
 
 /// Every metric of the driver.
 pub const TABLE: &[&Definition] = &[
@@ -152,10 +171,17 @@ pub const TABLE: &[&Definition] = &[
     &MOUNTED_BYTES,
     &BUDGET,
     &STALENESS,
+    &LAST_SUCCESS,
     &FAILING,
     &QUEUED,
+    &CONVERGENCE,
     &PROVIDER_UP,
+    &PROVIDER_CALLS,
 ];
+
+/// Codes of providers that become values of `error_type`; a provider that makes up ever new ones does not
+/// make ever new series.
+const FOREIGN_REASONS: usize = 50;
 
 /// Counts what the driver does.
 pub(crate) struct Metrics {
@@ -175,7 +201,8 @@ pub(crate) struct Metrics {
     old_unpublish: IntCounterVec,
     old_sync: IntCounterVec,
     operations: HistogramVec,
-    provider_up: GaugeVec,
+    convergence: HistogramVec,
+    foreign_reasons: Mutex<BTreeSet<String>>,
 }
 
 impl Metrics {
@@ -199,7 +226,8 @@ impl Metrics {
             old_unpublish: registry.counter(&OLD_UNPUBLISH),
             old_sync: registry.counter(&OLD_SYNC),
             operations: registry.histogram(&OPERATIONS),
-            provider_up: registry.gauge(&PROVIDER_UP),
+            convergence: registry.histogram(&CONVERGENCE),
+            foreign_reasons: Mutex::default(),
             registry,
         }
     }
@@ -218,7 +246,7 @@ impl Metrics {
 
     /// A volume was not published.
     pub(crate) fn publish_failed(&self, provider: &str, reason: &str) {
-        self.publish_error.with_label_values(&[provider, reason, OS]).inc();
+        self.publish_error.with_label_values(&[provider, self.bounded(reason), OS]).inc();
     }
 
     /// A volume was unpublished.
@@ -241,7 +269,7 @@ impl Metrics {
 
     /// The content of a volume could not be fetched again.
     pub(crate) fn rotation_failed(&self, provider: &str, reason: &str) {
-        self.rotation_error.with_label_values(&[provider, reason, OS, "false"]).inc();
+        self.rotation_error.with_label_values(&[provider, self.bounded(reason), OS, "false"]).inc();
     }
 
     /// A Secret was written.
@@ -263,8 +291,45 @@ impl Metrics {
             .observe(took.as_secs_f64());
     }
 
-    /// A provider was asked for its version.
-    pub(crate) fn provider_checked(&self, provider: &str, healthy: bool) {
-        self.provider_up.with_label_values(&[provider]).set(if healthy { 1.0 } else { 0.0 });
+    /// The Kubernetes API shows what the node has known for this long.
+    pub(crate) fn converged(&self, queue: &str, took: Duration) {
+        self.convergence.with_label_values(&[queue]).observe(took.as_secs_f64());
+    }
+
+    /// The reason, or a common one in place of the many that a provider makes up.
+    fn bounded<'a>(&self, reason: &'a str) -> &'a str {
+        if reason::ALL.contains(&reason) {
+            return reason;
+        }
+        let mut foreign = self.foreign_reasons.lock().unwrap_or_else(PoisonError::into_inner);
+        if foreign.contains(reason) {
+            return reason;
+        }
+        if foreign.len() >= FOREIGN_REASONS {
+            return reason::PROVIDER_ERROR;
+        }
+        foreign.insert(reason.to_owned());
+        reason
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_provider_that_makes_up_codes_does_not_make_series_without_end() {
+        let metrics = Metrics::new("driver");
+        for number in 0..1000 {
+            metrics.publish_failed("test", &format!("Code{number}"));
+            metrics.rotation_failed("test", &format!("Code{}", number + 5000));
+            metrics.publish_failed("test", reason::FILE_WRITE_ERROR);
+        }
+        let text = metrics.registry().text();
+        let series = text.lines().filter(|line| line.contains("_error_total{")).count();
+        assert!(series < 60, "{series}");
+        assert!(
+            text.contains(r#"error_type="FileWriteError""#) && text.contains(r#"error_type="ProviderError""#)
+        );
     }
 }

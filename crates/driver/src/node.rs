@@ -7,7 +7,7 @@ use std::time::Duration;
 use keymount_clock::WallClock;
 use keymount_volume::{Limits, TargetGuard, TmpfsOptions, VolumeOptions, Volumes};
 use kube::Client;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -26,6 +26,9 @@ use crate::rotation::{Intervals, RefreshLimits};
 use crate::secret_sync::{Parts, SecretSync};
 use crate::status::StatusWriter;
 
+/// With the largest reply of a provider (4 MiB by default) these volumes take 16 MiB beyond the budget.
+const REPLACED_AT_ONCE: usize = 4;
+
 /// What this node mounts, and with what.
 pub(crate) struct Node {
     pub(crate) clock: WallClock,
@@ -39,6 +42,8 @@ pub(crate) struct Node {
     pub(crate) rotation: Option<Intervals>,
     pub(crate) reports: Reports,
     pub(crate) metrics: Arc<Metrics>,
+    /// Volumes whose content may be replaced at one time: each takes twice its memory meanwhile.
+    pub(crate) replacing: Semaphore,
     /// A volume got a new time at which it is due.
     pub(crate) scheduled: Notify,
     class_changes: Arc<Queue<ClassKey>>,
@@ -77,6 +82,7 @@ impl Node {
             clock.clone(),
             Arc::clone(&pace),
             Arc::clone(&ledger),
+            Arc::clone(&metrics),
         );
         let secrets = SecretSync::new(Parts {
             client: client.clone(),
@@ -104,6 +110,7 @@ impl Node {
             providers: Arc::new(Providers::new(directories, config.provider)),
             rotation: config.rotation.map(Intervals::new),
             metrics,
+            replacing: Semaphore::new(REPLACED_AT_ONCE),
             scheduled: Notify::new(),
             class_changes,
             refreshes: Mutex::new(RefreshLimits::new(config.rotation)),

@@ -93,10 +93,8 @@ impl Driver {
         tasks.spawn(Arc::clone(&node).follow_classes(closing.clone()));
         tasks.spawn(rotation::run(Arc::clone(&node), closing.clone()));
         if let Some(interval) = config.provider_health_check {
-            let (providers, metrics) = (Arc::clone(&node.providers), Arc::clone(&node.metrics));
-            tasks.spawn(provider::check_periodically(providers, interval, closing.clone(), move |health| {
-                metrics.provider_checked(&health.provider, health.version.is_ok());
-            }));
+            let providers = Arc::clone(&node.providers);
+            tasks.spawn(provider::check_periodically(providers, interval, closing.clone()));
         }
         Ok(Self { config, node, tasks, closing, listener, http: servers })
     }
@@ -133,11 +131,7 @@ impl Driver {
         }
         if let Some(registration) = config.registration.clone() {
             let (name, stop) = (config.driver_name.clone(), shutdown.clone());
-            tasks.spawn(async move {
-                if let Err(error) = registration::keep_registered(registration, name, stop).await {
-                    tracing::error!(err = %error, "cannot register with kubelet");
-                }
-            });
+            tasks.spawn(registration::keep_registered(registration, name, stop));
         }
         let routes = csi::routes(Arc::clone(&node), &config.driver_name, &config.node_id);
         let cancel_operations = {

@@ -4,6 +4,7 @@ mod connection;
 mod directory;
 mod error;
 mod health;
+mod places;
 mod reply;
 
 use std::collections::BTreeMap;
@@ -12,7 +13,6 @@ use std::time::Duration;
 
 use keymount_proto::provider::csi_driver_provider_client::CsiDriverProviderClient;
 use keymount_proto::provider::{MountRequest, MountResponse};
-use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Request, Status};
@@ -20,20 +20,13 @@ use tonic::{Code, Request, Status};
 pub(crate) use directory::Directories;
 pub(crate) use error::{ProviderError, Stage, go_code};
 pub(crate) use health::check_periodically;
+pub(crate) use places::Lane;
 pub(crate) use reply::Reply;
 
 use crate::config::ProviderLimits;
 use crate::kubernetes::NamedError;
 use connection::Connection;
-
-/// Calls to one provider for one purpose give way to the other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Lane {
-    /// A pod waits for it.
-    FirstMount,
-    /// Content that is mounted already; may use a quarter of the calls.
-    Rotation,
-}
+use places::Places;
 
 /// Attempts on UNAVAILABLE, as the Go driver's client makes them.
 const ATTEMPTS: u32 = 3;
@@ -52,9 +45,23 @@ pub(crate) struct Providers {
 struct Provider {
     name: String,
     connection: tokio::sync::Mutex<Option<Connection>>,
-    places: Semaphore,
-    rotation_places: Semaphore,
+    places: Places,
     style: Mutex<Style>,
+    /// Whether it answered its last health check; none before the first.
+    healthy: Mutex<Option<bool>>,
+}
+
+/// What there is to tell of one provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ProviderState {
+    /// Its name.
+    pub(crate) name: String,
+    /// Calls that run.
+    pub(crate) running: usize,
+    /// Calls that wait for a place.
+    pub(crate) waiting: usize,
+    /// Whether it answered its last health check; none if there was none.
+    pub(crate) healthy: Option<bool>,
 }
 
 /// How a provider delivers files. Nearly all send them in the reply; the contract also allows a
@@ -87,7 +94,7 @@ impl Providers {
 
     /// Calls `Mount` and judges the reply.
     ///
-    /// Waits, within `bounds`, for a free place, and for a provider whose socket is missing or refuses
+    /// Waits, within `bounds`, for a free place of the lane and namespace, and for a provider whose socket is missing or refuses
     /// connections for at most the start-up time-out. UNAVAILABLE is tried three times.
     ///
     /// # Errors
@@ -97,16 +104,23 @@ impl Providers {
         name: &str,
         request: &MountRequest,
         lane: Lane,
+        namespace: &str,
         bounds: Bounds<'_>,
     ) -> Result<Reply, ProviderError> {
         let provider = self.provider(name)?;
-        let _place = bounds.until(Stage::Queue, provider.place(lane)).await?;
+        let _place = bounds.until(Stage::Queue, provider.places.take(lane, namespace)).await?;
         let mut attempt = 1;
         loop {
             let status = match self.attempt(&provider, request, bounds).await {
                 Ok(Ok(answer)) => return Reply::judge(answer),
                 Ok(Err(status)) => status,
-                Err(ended) => return Err(ended),
+                Err(ended) => {
+                    if matches!(ended, ProviderError::Deadline(Stage::Mount)) {
+                        // Should only this connection hang, the next call finds a new one.
+                        provider.disconnect().await;
+                    }
+                    return Err(ended);
+                }
             };
             let broken = is_transport(&status);
             if attempt == ATTEMPTS || !(broken || status.code() == Code::Unavailable) {
@@ -156,9 +170,27 @@ impl Providers {
         }
     }
 
-    /// Names of the providers that have been called.
-    fn known(&self) -> Vec<Arc<Provider>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).values().map(Arc::clone).collect()
+    /// State of the providers that have been called and are installed. Tenants choose the names of others.
+    #[must_use]
+    pub(crate) fn states(&self) -> Vec<ProviderState> {
+        let state = |provider: &Arc<Provider>| ProviderState {
+            name: provider.name.clone(),
+            running: provider.places.running(),
+            waiting: provider.places.waiting(),
+            healthy: *provider.healthy.lock().unwrap_or_else(PoisonError::into_inner),
+        };
+        self.installed().iter().map(state).collect()
+    }
+
+    /// Providers that have been called and whose socket is there, or was: one that answered before is
+    /// still one.
+    fn installed(&self) -> Vec<Arc<Provider>> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let installed = |provider: &&Arc<Provider>| {
+            let style = *provider.style.lock().unwrap_or_else(PoisonError::into_inner);
+            style != Style::Unknown || self.directories.find(&provider.name).is_some()
+        };
+        known.values().filter(installed).map(Arc::clone).collect()
     }
 
     fn provider(&self, name: &str) -> Result<Arc<Provider>, ProviderError> {
@@ -184,18 +216,10 @@ impl Provider {
         Self {
             name: name.to_owned(),
             connection: tokio::sync::Mutex::default(),
-            places: Semaphore::new(places),
-            rotation_places: Semaphore::new((places / 4).max(1)),
+            places: Places::new(places),
             style: Mutex::new(Style::Unknown),
+            healthy: Mutex::default(),
         }
-    }
-
-    async fn place(&self, lane: Lane) -> (Option<SemaphorePermit<'_>>, SemaphorePermit<'_>) {
-        let rotation = match lane {
-            Lane::Rotation => Some(self.rotation_places.acquire().await.expect("never closed")),
-            Lane::FirstMount => None,
-        };
-        (rotation, self.places.acquire().await.expect("never closed"))
     }
 }
 

@@ -44,6 +44,8 @@ struct State<K> {
     /// Where each key stands in `later`.
     timers: HashMap<K, (Instant, u64)>,
     failures: HashMap<K, u32>,
+    /// Since when a key has been asked for without having been brought up to date.
+    asked: HashMap<K, Instant>,
     sequence: u64,
 }
 
@@ -59,6 +61,7 @@ impl<K: Clone + Eq + Hash + Send + 'static> Queue<K> {
                 later: BTreeMap::new(),
                 timers: HashMap::new(),
                 failures: HashMap::new(),
+                asked: HashMap::new(),
                 sequence: 0,
             }),
             changed: Notify::new(),
@@ -67,7 +70,11 @@ impl<K: Clone + Eq + Hash + Send + 'static> Queue<K> {
 
     /// Asks for work on a key, now.
     pub(crate) fn add(&self, key: K) {
-        self.lock().make_ready(key);
+        {
+            let mut state = self.lock();
+            state.asked.entry(key.clone()).or_insert_with(Instant::now);
+            state.make_ready(key);
+        }
         self.changed.notify_one();
     }
 
@@ -76,12 +83,19 @@ impl<K: Clone + Eq + Hash + Send + 'static> Queue<K> {
         let mut state = self.lock();
         state.unschedule(key);
         state.failures.remove(key);
+        state.asked.remove(key);
         if state.waiting.remove(key) {
             state.ready.retain(|ready| ready != key);
         }
         if let Some(again) = state.working.get_mut(key) {
             *again = false;
         }
+    }
+
+    /// How long ago somebody asked for a key that is being worked on; none if only its time had come.
+    #[must_use]
+    pub(crate) fn asked_ago(&self, key: &K) -> Option<Duration> {
+        self.lock().asked.get(key).map(Instant::elapsed)
     }
 
     /// Keys that are waiting or being worked on, without those that wait for a time to come.
@@ -198,6 +212,9 @@ impl<K: Clone + Eq + Hash> State<K> {
             return;
         }
         self.failures.remove(&key);
+        if !asked_again {
+            self.asked.remove(&key);
+        }
         match done {
             _ if asked_again => self.make_ready(key),
             Done::Again(pause) => self.schedule(key, Instant::now() + pause),

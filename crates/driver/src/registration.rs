@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use keymount_daemon::grpc::{Endpoint, ListenError, Listener, serve};
+use keymount_daemon::grpc::{Endpoint, Listener, serve};
 use keymount_proto::registration::registration_server::{Registration as Service, RegistrationServer};
 use keymount_proto::registration::{InfoRequest, PluginInfo, RegistrationStatus, RegistrationStatusResponse};
 use tokio::sync::Notify;
@@ -34,39 +34,51 @@ pub(crate) fn socket(directory: &Path, driver_name: &str) -> PathBuf {
 
 /// Keeps the driver registered until `stop` is cancelled; then the socket goes away, which makes kubelet
 /// forget the driver. The CSI socket has to answer before this is called: kubelet tries each
-/// registration socket once.
-///
-/// # Errors
-/// The socket cannot be opened.
+/// registration socket once. A socket that cannot be opened is tried again.
 pub(crate) async fn keep_registered(
     registration: Registration,
     driver_name: String,
     stop: CancellationToken,
-) -> Result<(), ListenError> {
+) {
     let path = socket(&registration.directory, &driver_name);
     while !stop.is_cancelled() {
-        let listener = Listener::bind(&Endpoint::Unix(path.clone())).await?;
-        tracing::info!(socket = %path.display(), endpoint = registration.kubelet_registration_path, "waiting for kubelet to register this driver");
-        let refused = Arc::new(Notify::new());
-        let registrar = Registrar {
-            driver_name: driver_name.clone(),
-            endpoint: registration.kubelet_registration_path.clone(),
-            refused: Arc::clone(&refused),
-        };
-        let this_socket = stop.child_token();
-        let routes = Routes::new(RegistrationServer::new(registrar));
-        let serving = tokio::spawn(serve(listener, routes, this_socket.clone(), Duration::from_secs(1)));
-        tokio::select! {
-            () = stop.cancelled() => {}
-            () = refused.notified() => {}
-        }
-        this_socket.cancel();
-        if let Ok(Err(error)) = serving.await {
-            tracing::warn!(err = %error, "the registration socket failed");
+        match Listener::bind(&Endpoint::Unix(path.clone())).await {
+            Ok(listener) => serve_until_refused(listener, &registration, &driver_name, &stop).await,
+            Err(error) => tracing::error!(err = %error, "cannot register with kubelet, trying again"),
         }
         stop.run_until_cancelled(tokio::time::sleep(RETRY)).await;
     }
-    Ok(())
+}
+
+/// Serves the registration until `stop` is cancelled or kubelet has refused it.
+async fn serve_until_refused(
+    listener: Listener,
+    registration: &Registration,
+    driver_name: &str,
+    stop: &CancellationToken,
+) {
+    tracing::info!(
+        socket = listener.address(),
+        endpoint = registration.kubelet_registration_path,
+        "waiting for kubelet to register this driver"
+    );
+    let refused = Arc::new(Notify::new());
+    let registrar = Registrar {
+        driver_name: driver_name.to_owned(),
+        endpoint: registration.kubelet_registration_path.clone(),
+        refused: Arc::clone(&refused),
+    };
+    let this_socket = stop.child_token();
+    let routes = Routes::new(RegistrationServer::new(registrar));
+    let serving = tokio::spawn(serve(listener, routes, this_socket.clone(), Duration::from_secs(1)));
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = refused.notified() => {}
+    }
+    this_socket.cancel();
+    if let Ok(Err(error)) = serving.await {
+        tracing::warn!(err = %error, "the registration socket failed");
+    }
 }
 
 #[tonic::async_trait]

@@ -92,6 +92,16 @@ impl Reports {
         self.secrets.class_changed(class);
     }
 
+    /// How much waits to be written to the Kubernetes API, by queue.
+    #[must_use]
+    pub(crate) fn waiting(&self) -> [(&'static str, usize); 3] {
+        [
+            ("status", self.status.waiting()),
+            ("secret", self.secrets.waiting()),
+            ("event", self.events.waiting()),
+        ]
+    }
+
     fn key(&self, target: &Path) -> Option<StatusKey> {
         self.ledger.with(target, |volume| StatusKey {
             pod: volume.pod.clone(),

@@ -2,14 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
+use jiff::Timestamp;
 use keymount_daemon::metrics::Definition;
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use prometheus::{GaugeVec, Opts};
 
-use super::{BUDGET, CLASSES, FAILING, MOUNTED_BYTES, QUEUED, STALENESS, VOLUMES};
+use super::{
+    BUDGET, CLASSES, FAILING, LAST_SUCCESS, MOUNTED_BYTES, PROVIDER_CALLS, PROVIDER_UP, QUEUED, STALENESS,
+    VOLUMES,
+};
 use crate::node::Node;
+use crate::request::ClassKey;
 
 /// Looks at the node when it is asked.
 pub(crate) struct Live {
@@ -17,8 +23,28 @@ pub(crate) struct Live {
     descriptions: Vec<Desc>,
 }
 
-const DEFINITIONS: [&Definition; 7] =
-    [&VOLUMES, &CLASSES, &MOUNTED_BYTES, &BUDGET, &STALENESS, &FAILING, &QUEUED];
+const DEFINITIONS: [&Definition; 10] = [
+    &VOLUMES,
+    &CLASSES,
+    &MOUNTED_BYTES,
+    &BUDGET,
+    &STALENESS,
+    &LAST_SUCCESS,
+    &FAILING,
+    &QUEUED,
+    &PROVIDER_UP,
+    &PROVIDER_CALLS,
+];
+
+/// The volumes of one class.
+#[derive(Default)]
+struct Class {
+    staleness: Duration,
+    /// The earliest of the volumes' last successes; none while one of them has had none.
+    last_success: Option<Timestamp>,
+    failing: u32,
+    volumes: u32,
+}
 
 impl Live {
     /// Metrics of this node.
@@ -29,6 +55,52 @@ impl Live {
             .flat_map(|definition| gauge(definition).desc().into_iter().cloned().collect::<Vec<_>>());
         Self { descriptions: descriptions.collect(), node }
     }
+
+    fn classes(&self) -> BTreeMap<ClassKey, Class> {
+        let mut classes: BTreeMap<ClassKey, Class> = BTreeMap::new();
+        self.node.ledger.for_each(|_, volume| {
+            let class = classes.entry(volume.class.key().clone()).or_default();
+            class.staleness = class.staleness.max(volume.fresh_since.elapsed());
+            class.last_success = match (class.volumes, class.last_success, volume.last_success) {
+                (0, _, first) => first,
+                (_, Some(one), Some(other)) => Some(one.min(other)),
+                _ => None,
+            };
+            class.failing += u32::from(volume.last_failure.is_some());
+            class.volumes += 1;
+        });
+        classes
+    }
+
+    fn of_classes(&self) -> Vec<MetricFamily> {
+        let classes = self.classes();
+        let [staleness, last_success, failing] = [&STALENESS, &LAST_SUCCESS, &FAILING].map(gauge);
+        // Without rotation content is as old as its pod, and that is no news.
+        for (key, class) in classes.iter().filter(|_| self.node.rotation.is_some()) {
+            let labels = [key.namespace.as_str(), key.name.as_str()];
+            staleness.with_label_values(&labels).set(class.staleness.as_secs_f64());
+            failing.with_label_values(&labels).set(class.failing.into());
+            if let Some(at) = class.last_success {
+                last_success.with_label_values(&labels).set(at.as_duration().as_secs_f64());
+            }
+        }
+        let volumes = classes.values().map(|class| f64::from(class.volumes)).sum();
+        [vec![single(&VOLUMES, volumes)], [staleness, last_success, failing].map(|g| g.collect()).concat()]
+            .concat()
+    }
+
+    fn of_providers(&self) -> Vec<MetricFamily> {
+        let [healthy, calls] = [&PROVIDER_UP, &PROVIDER_CALLS].map(gauge);
+        for provider in self.node.providers.states() {
+            let name = provider.name.as_str();
+            if let Some(well) = provider.healthy {
+                healthy.with_label_values(&[name]).set(if well { 1.0 } else { 0.0 });
+            }
+            calls.with_label_values(&[name, "running"]).set(count(provider.running));
+            calls.with_label_values(&[name, "waiting"]).set(count(provider.waiting));
+        }
+        [healthy, calls].map(|gauge| gauge.collect()).concat()
+    }
 }
 
 impl Collector for Live {
@@ -37,42 +109,30 @@ impl Collector for Live {
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
-        let mut classes: BTreeMap<(String, String), (f64, f64)> = BTreeMap::new();
-        let mut volumes = 0_u32;
-        self.node.ledger.for_each(|_, volume| {
-            volumes += 1;
-            let key = volume.class.key();
-            let class = classes.entry((key.namespace.clone(), key.name.clone())).or_default();
-            class.0 = class.0.max(volume.fresh_since.elapsed().as_secs_f64());
-            if volume.last_failure.is_some() {
-                class.1 += 1.0;
-            }
-        });
-        let [staleness, failing, queued] = [&STALENESS, &FAILING, &QUEUED].map(gauge);
-        for ((namespace, class), (age, failures)) in &classes {
-            staleness.with_label_values(&[namespace, class]).set(*age);
-            failing.with_label_values(&[namespace, class]).set(*failures);
+        let queued = gauge(&QUEUED);
+        for (queue, waiting) in self.node.reports.waiting() {
+            queued.with_label_values(&[queue]).set(count(waiting));
         }
-        let reports = &self.node.reports;
-        queued.with_label_values(&["status"]).set(count(reports.status.waiting()));
-        queued.with_label_values(&["secret"]).set(count(reports.secrets.waiting()));
-        let mut all = [staleness, failing, queued].map(|gauge| gauge.collect()).concat();
-        for (definition, value) in [
-            (&VOLUMES, f64::from(volumes)),
-            (&CLASSES, count(self.node.classes.len())),
-            (&MOUNTED_BYTES, bytes(self.node.budget.used())),
-            (&BUDGET, bytes(self.node.budget.limit())),
-        ] {
-            let gauge = gauge(definition);
-            gauge.with_label_values::<&str>(&[]).set(value);
-            all.extend(gauge.collect());
-        }
+        let mut all = vec![
+            single(&CLASSES, count(self.node.classes.len())),
+            single(&MOUNTED_BYTES, bytes(self.node.budget.used())),
+            single(&BUDGET, bytes(self.node.budget.limit())),
+        ];
+        all.extend(queued.collect());
+        all.extend(self.of_classes());
+        all.extend(self.of_providers());
         all
     }
 }
 
 fn gauge(definition: &Definition) -> GaugeVec {
     GaugeVec::new(Opts::new(definition.name, definition.help), definition.labels).expect(definition.name)
+}
+
+fn single(definition: &Definition, value: f64) -> MetricFamily {
+    let gauge = gauge(definition);
+    gauge.with_label_values::<&str>(&[]).set(value);
+    gauge.collect().remove(0)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts far below 2^53")]

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use tonic::{Code, Status};
 
+use crate::error::reason;
+
 /// Where the time went when a call ran out of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
@@ -90,10 +92,10 @@ impl ProviderError {
     #[must_use]
     pub(crate) fn reason(&self) -> &str {
         match self {
-            Self::InvalidName(_) | Self::NotFound { .. } => "",
+            Self::InvalidName(_) | Self::NotFound { .. } => reason::NONE,
             Self::Code(code) if is_label(code) => code,
-            Self::Code(_) => "ProviderError",
-            _ => "GRPCProviderError",
+            Self::Code(_) => reason::PROVIDER_ERROR,
+            _ => reason::GRPC_PROVIDER_ERROR,
         }
     }
 

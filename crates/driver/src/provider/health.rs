@@ -1,6 +1,6 @@
 //! The periodic health check of providers that are in use.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use keymount_proto::provider::csi_driver_provider_client::CsiDriverProviderClient;
@@ -14,22 +14,12 @@ use super::{Bounds, Provider, Providers};
 /// How long a provider may take to say who it is.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What one check found.
-#[derive(Debug)]
-pub(crate) struct ProviderHealth {
-    /// Name of the provider.
-    pub(crate) provider: String,
-    /// Its own version, or why it did not tell.
-    pub(crate) version: Result<String, String>,
-}
-
 /// Asks every provider that has been called for its version, all at once, at each interval, until
-/// `stop` is cancelled, and hands over what it finds.
+/// `stop` is cancelled. [`Providers::states`] tells what it found.
 pub(crate) async fn check_periodically(
     providers: Arc<Providers>,
     interval: Duration,
     stop: CancellationToken,
-    mut found: impl FnMut(ProviderHealth),
 ) {
     let mut ticks = interval_at(Instant::now() + interval, interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -39,41 +29,36 @@ pub(crate) async fn check_periodically(
             _ = ticks.tick() => {}
         }
         let mut checks = JoinSet::new();
-        for provider in providers.known() {
-            let providers = Arc::clone(&providers);
-            let stop = stop.clone();
-            checks.spawn(async move { providers.check(&provider, &stop).await });
+        for provider in providers.installed() {
+            let (providers, stop) = (Arc::clone(&providers), stop.clone());
+            checks.spawn(async move {
+                let version = providers.check(&provider, &stop).await;
+                tracing::debug!(provider = provider.name, result = ?version, "provider healthcheck");
+                *provider.healthy.lock().unwrap_or_else(PoisonError::into_inner) = Some(version.is_ok());
+            });
         }
-        while let Some(health) = checks.join_next().await {
-            if let Ok(health) = health {
-                tracing::debug!(provider = health.provider, result = ?health.version, "provider healthcheck");
-                found(health);
-            }
-        }
+        while checks.join_next().await.is_some() {}
     }
 }
 
 impl Providers {
-    async fn check(&self, provider: &Provider, stop: &CancellationToken) -> ProviderHealth {
+    /// The provider's own version, or why it did not tell.
+    async fn check(&self, provider: &Provider, stop: &CancellationToken) -> Result<String, String> {
         let deadline = Instant::now() + TIMEOUT;
         let bounds = Bounds { deadline, cancel: stop };
-        let version = async {
-            let channel = provider
-                .connect(&self.directories, Instant::now(), bounds)
-                .await
-                .map_err(|e| e.to_string())?;
-            let request = VersionRequest { version: API_VERSION.to_owned() };
-            match tokio::time::timeout_at(deadline, CsiDriverProviderClient::new(channel).version(request))
-                .await
-            {
-                Ok(Ok(answer)) => Ok(answer.into_inner().runtime_version),
-                Ok(Err(status)) => {
-                    provider.disconnect().await;
-                    Err(status.message().to_owned())
-                }
-                Err(_) => Err(format!("no answer within {} s", TIMEOUT.as_secs())),
+        let channel = provider
+            .connect(&self.directories, Instant::now(), bounds)
+            .await
+            .map_err(|error| error.to_string())?;
+        let request = VersionRequest { version: API_VERSION.to_owned() };
+        let mut client = CsiDriverProviderClient::new(channel);
+        match tokio::time::timeout_at(deadline, client.version(request)).await {
+            Ok(Ok(answer)) => Ok(answer.into_inner().runtime_version),
+            Ok(Err(status)) => {
+                provider.disconnect().await;
+                Err(status.message().to_owned())
             }
-        };
-        ProviderHealth { provider: provider.name.clone(), version: version.await }
+            Err(_) => Err(format!("no answer within {} s", TIMEOUT.as_secs())),
+        }
     }
 }

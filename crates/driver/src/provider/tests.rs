@@ -73,7 +73,7 @@ fn providers(directory: &TempDir, startup_timeout: Duration) -> Providers {
 async fn mount(providers: &Providers) -> Result<Reply, ProviderError> {
     let cancel = CancellationToken::new();
     let bounds = Bounds { deadline: Instant::now() + Duration::from_secs(60), cancel: &cancel };
-    providers.mount("test", &MountRequest::default(), Lane::FirstMount, bounds).await
+    providers.mount("test", &MountRequest::default(), Lane::FirstMount, "default", bounds).await
 }
 
 const SHORT: Duration = Duration::from_millis(300);
@@ -186,11 +186,11 @@ async fn i8_a_hanging_provider_ends_with_the_deadline_or_the_cancellation() {
     let cancel = CancellationToken::new();
     let bounds = Bounds { deadline: Instant::now() + Duration::from_secs(60), cancel: &cancel };
     let request = MountRequest::default();
-    let call = providers.mount("test", &request, Lane::FirstMount, bounds);
+    let call = providers.mount("test", &request, Lane::FirstMount, "default", bounds);
     let error = call.await.err().unwrap();
     assert!(matches!(error, ProviderError::Deadline(Stage::Mount)), "{error}");
     let bounds = Bounds { deadline: Instant::now() + Duration::from_secs(60), cancel: &cancel };
-    let call = providers.mount("test", &request, Lane::FirstMount, bounds);
+    let call = providers.mount("test", &request, Lane::FirstMount, "default", bounds);
     let cancelled = async {
         tokio::time::sleep(Duration::from_secs(1)).await;
         cancel.cancel();
@@ -209,7 +209,12 @@ async fn names_that_nobody_serves_are_forgotten() {
     for number in 0..50 {
         let bounds = Bounds { deadline: Instant::now() + Duration::from_secs(60), cancel: &cancel };
         let name = format!("random-{number}");
-        providers.mount(&name, &MountRequest::default(), Lane::FirstMount, bounds).await.err().unwrap();
+        providers
+            .mount(&name, &MountRequest::default(), Lane::FirstMount, "default", bounds)
+            .await
+            .err()
+            .unwrap();
     }
-    assert!(providers.known().len() <= 1);
+    assert!(providers.known.lock().unwrap().len() <= 1);
+    assert!(providers.states().is_empty());
 }

@@ -106,8 +106,9 @@ impl Node {
         let record = record(request, &content);
         let (replaced, memory) = match content.payload.take() {
             Some(payload) => {
-                // Old and new generation exist together for a moment: for that the budget leaves room
-                // below the memory limit. What has to fit is the growth.
+                // Old and new generation exist together for a moment, of a few volumes at a time: for that
+                // the budget leaves room below the memory limit. What has to fit is the growth.
+                let _turn = self.replacing.acquire().await.expect("never closed");
                 let new = payload.allocated_bytes();
                 let growth = self.budget.reserve(new.saturating_sub(held))?;
                 let ownership = Ownership { group: request.group };

@@ -162,6 +162,9 @@ impl SecretSync {
             Ok(outcome) => {
                 if matches!(outcome.written, Written::Created | Written::Updated) {
                     self.parts.metrics.secret_synced(&newest.provider, began.elapsed());
+                    if let Some(took) = self.queue.asked_ago(key) {
+                        self.parts.metrics.converged("secret", took);
+                    }
                 }
                 self.tell(&candidates, key, None);
                 if outcome.written == Written::Updated {

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::object::{StatusKey, View, desired, keep_times, says_the_same};
 use crate::kubernetes::{WritePace, api_error};
 use crate::ledger::Ledger;
+use crate::metrics::Metrics;
 use crate::queue::{Done, Queue};
 use crate::volume::Failure;
 
@@ -41,6 +42,7 @@ pub(crate) struct StatusWriter {
     clock: WallClock,
     pace: Arc<WritePace>,
     ledger: Arc<Ledger>,
+    metrics: Arc<Metrics>,
     queue: Arc<Queue<StatusKey>>,
     objects: Mutex<HashMap<StatusKey, Object>>,
 }
@@ -80,9 +82,10 @@ impl StatusWriter {
         clock: WallClock,
         pace: Arc<WritePace>,
         ledger: Arc<Ledger>,
+        metrics: Arc<Metrics>,
     ) -> Arc<Self> {
         let (queue, objects) = (Queue::new(), Mutex::default());
-        Arc::new(Self { client, node, rotates, clock, pace, ledger, queue, objects })
+        Arc::new(Self { client, node, rotates, clock, pace, ledger, metrics, queue, objects })
     }
 
     /// Works until `stop` is cancelled.
@@ -217,6 +220,9 @@ impl StatusWriter {
         let wanted = desired(key, &view, &self.node, &conditions, self.clock.now());
         match self.write(key, wanted, exists).await {
             Ok(written) => {
+                if let Some(took) = self.queue.asked_ago(key) {
+                    self.metrics.converged("status", took);
+                }
                 let done = after(&view);
                 if let Some(object) = self.objects().get_mut(key) {
                     object.identity = written.uid().map(|uid| (written.name_any(), uid));
