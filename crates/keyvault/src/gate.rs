@@ -28,9 +28,6 @@ const LONGEST_CLOSURE: Duration = Duration::from_secs(120);
 /// Connections to a vault are gone after this long without use.
 const COLD_AFTER: Duration = Duration::from_secs(80);
 
-/// The first request to a cold vault has this long to itself.
-const WARM_UP: Duration = Duration::from_millis(300);
-
 /// Bounds of a gate.
 #[derive(Clone, Copy, Debug)]
 pub struct GateOptions {
@@ -38,11 +35,13 @@ pub struct GateOptions {
     pub concurrency: usize,
     /// Requests that may wait.
     pub waiting: usize,
+    /// How long the first request to a vault that has not been asked for a while is alone.
+    pub warm_up: Duration,
 }
 
 impl Default for GateOptions {
     fn default() -> Self {
-        Self { concurrency: 64, waiting: 4096 }
+        Self { concurrency: 64, waiting: 4096, warm_up: Duration::from_millis(300) }
     }
 }
 
@@ -190,7 +189,7 @@ impl Gate {
             tokio::time::sleep_until(at).await;
             if let Some(gate) = gate.upgrade() {
                 let mut state = gate.state();
-                if state.last_used.is_none_or(|used| used.elapsed() >= WARM_UP) {
+                if state.last_used.is_none_or(|used| used.elapsed() >= gate.options.warm_up) {
                     state.warming = false;
                 }
                 gate.admit(&mut state);
@@ -207,7 +206,7 @@ impl Gate {
             state.last_used = Some(now);
             if cold {
                 state.warming = true;
-                self.look_again_at(now + WARM_UP);
+                self.look_again_at(now + self.options.warm_up);
             }
             if let Some(closure) = &mut state.closed {
                 closure.probing = true;

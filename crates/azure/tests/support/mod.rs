@@ -76,6 +76,8 @@ impl World {
             ("*.vault.azure.net".to_owned(), azure.address()),
             ("login.microsoftonline.com".to_owned(), azure.address()),
         ])));
+        // On a busy machine the first handshake may take longer than anybody would wait for it.
+        config.gate.warm_up = Duration::from_secs(30);
         let started = azure.started();
         config.transport.roots = Roots::only_file(&started.ca);
         config.imds_endpoint = Url::parse(&started.imds).expect("a URL");

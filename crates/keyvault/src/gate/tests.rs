@@ -1,7 +1,7 @@
 use super::*;
 
 fn gate(concurrency: usize) -> Arc<Gate> {
-    Gate::new(GateOptions { concurrency, waiting: 8 })
+    Gate::new(GateOptions { concurrency, waiting: 8, ..GateOptions::default() })
 }
 
 fn soon() -> Instant {
@@ -46,7 +46,7 @@ async fn but_not_for_long_and_not_after_a_failure() {
     let _pilot = slow.enter(Lane::Mount, soon()).await.expect("a pass");
     let asked = Instant::now();
     assert!(slow.enter(Lane::Mount, soon()).await.is_ok());
-    assert_eq!(asked.elapsed(), WARM_UP);
+    assert_eq!(asked.elapsed(), GateOptions::default().warm_up);
     let dead = gate(64);
     let pilot = dead.enter(Lane::Mount, soon()).await.expect("a pass");
     let second = ask(&dead, Lane::Mount).await;
