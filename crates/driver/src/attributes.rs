@@ -103,12 +103,18 @@ fn admitted(tokens: &str, policy: &TokenPolicy) -> Option<SecretString> {
 }
 
 /// Overwrites the texts in a value.
-fn erase(value: &mut serde_json::Value) {
+pub(crate) fn erase(value: &mut serde_json::Value) {
     match value {
         serde_json::Value::String(text) => text.zeroize(),
         serde_json::Value::Object(object) => object.values_mut().for_each(erase),
         _ => {}
     }
+}
+
+/// When the token of an audience expires; none if there is no such token.
+pub(crate) fn expiry(tokens: &str, audience: &str) -> Option<jiff::Timestamp> {
+    let tokens: Tokens = serde_json::from_str(tokens).ok()?;
+    tokens.get(audience)?.expires
 }
 
 fn earliest_expiry(tokens: &str) -> Option<jiff::Timestamp> {

@@ -27,6 +27,9 @@ pub struct Config {
     pub registration: Option<Registration>,
     /// Rotation; none when it is off.
     pub rotation: Option<Rotation>,
+    /// Whether the driver makes service account tokens and reads the Secrets of nodePublishSecretRef itself,
+    /// where kubelet does not bring them again.
+    pub mints_tokens: bool,
     /// Calls to providers.
     pub provider: ProviderLimits,
     /// Periodic `Version` calls; none when off.
@@ -149,6 +152,7 @@ impl Config {
                 directory: PathBuf::from(flags.text("plugin-registration-path")),
             }),
             rotation,
+            mints_tokens: flags.bool("mint-service-account-tokens"),
             provider: ProviderLimits {
                 max_reply_bytes: usize::try_from(max_reply_bytes).unwrap_or(usize::MAX),
                 max_calls: usize::try_from(positive(flags, "provider-max-calls")?).unwrap_or(usize::MAX),

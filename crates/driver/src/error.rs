@@ -27,17 +27,29 @@ pub(crate) mod reason {
     pub(crate) const GRPC_PROVIDER_ERROR: &str = "GRPCProviderError";
     /// The provider answered with an error code that is no label.
     pub(crate) const PROVIDER_ERROR: &str = "ProviderError";
+    /// The pod of a volume could not be read.
+    pub(crate) const POD_NOT_FOUND: &str = "PodNotFound";
+    /// The pod of a volume has no such volume.
+    pub(crate) const POD_VOLUME_NOT_FOUND: &str = "PodVolumeNotFound";
+    /// The Secret of nodePublishSecretRef could not be read.
+    pub(crate) const NODE_PUBLISH_SECRET_REF_NOT_FOUND: &str = "NodePublishSecretRefNotFound";
+    /// A rotation failed before the provider was called.
+    pub(crate) const FAILED_TO_ROTATE: &str = "FailedToRotate";
     /// There is no such provider.
     pub(crate) const NONE: &str = "";
 
     /// All of them; others are error codes of providers.
-    pub(crate) const ALL: [&str; 7] = [
+    pub(crate) const ALL: [&str; 11] = [
         FAILED_TO_MOUNT,
         FAILED_TO_ENSURE_MOUNT_POINT,
         CLASS_NOT_FOUND,
         FILE_WRITE_ERROR,
         GRPC_PROVIDER_ERROR,
         PROVIDER_ERROR,
+        POD_NOT_FOUND,
+        POD_VOLUME_NOT_FOUND,
+        NODE_PUBLISH_SECRET_REF_NOT_FOUND,
+        FAILED_TO_ROTATE,
         NONE,
     ];
 }

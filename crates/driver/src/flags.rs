@@ -77,6 +77,10 @@ const OURS: &[Flag] = &[
         "`directory` in which kubelet looks for plugin sockets, as mounted here",
     ),
     text("kubelet-pods-dir", "", "kubelet's pods `directory`; set, target paths outside it are refused"),
+    switch(
+        "mint-service-account-tokens",
+        "rotate also where kubelet does not republish volumes (CSIDriver without requiresRepublish): create the pods' tokens and read their nodePublishSecretRef; needs create on serviceaccounts/token, which is the right to be any service account",
+    ),
     int(
         "mounted-bytes-budget",
         96 * 1024 * 1024,

@@ -9,7 +9,7 @@ mod pace;
 
 pub use client::ClientError;
 pub(crate) use client::client;
-pub(crate) use csi_driver::CsiDriverWatch;
+pub(crate) use csi_driver::{CsiDriverWatch, RequestedToken};
 pub(crate) use error::api_error;
 pub(crate) use name::is_object_name;
 pub(crate) use named::{Named, NamedError};

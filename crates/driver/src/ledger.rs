@@ -19,6 +19,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::budget::Reservation;
 use crate::error::{PublishError, UnpublishError};
 use crate::request::PublishRequest;
 use crate::volume::Volume;
@@ -48,6 +49,8 @@ pub(crate) struct Ledger {
 #[derive(Default)]
 struct Target {
     volume: Option<Volume>,
+    /// Memory of a volume that was found mounted and of which nothing else is known yet.
+    unknown: Option<Reservation>,
     running: Option<Running>,
 }
 
@@ -236,7 +239,27 @@ impl Ledger {
 
     /// Puts a mounted volume into the ledger, or another state of it.
     pub(crate) fn record(&self, path: &Path, volume: Volume) {
-        self.lock().entry(path.to_owned()).or_default().volume = Some(volume);
+        let mut targets = self.lock();
+        let target = targets.entry(path.to_owned()).or_default();
+        target.unknown = None;
+        target.volume = Some(volume);
+    }
+
+    /// Remembers that a volume is mounted whose pod is not known yet.
+    pub(crate) fn found(&self, path: &Path, memory: Reservation) {
+        self.lock().entry(path.to_owned()).or_default().unknown = Some(memory);
+    }
+
+    /// Whether a volume was found mounted and nothing more is known of it.
+    #[must_use]
+    pub(crate) fn is_unknown(&self, path: &Path) -> bool {
+        self.lock().get(path).is_some_and(|target| target.unknown.is_some())
+    }
+
+    /// Number of volumes that were found mounted and of which nothing more is known.
+    #[must_use]
+    pub(crate) fn unknown(&self) -> usize {
+        self.lock().values().filter(|target| target.unknown.is_some()).count()
     }
 
     /// Looks at a volume, or changes it. None if the ledger has none there.
@@ -261,7 +284,10 @@ impl Ledger {
 
     /// Takes a volume out, and gives it: dropped by the caller, it holds no lock while its class goes.
     pub(crate) fn forget(&self, path: &Path) -> Option<Volume> {
-        self.lock().get_mut(path)?.volume.take()
+        let mut targets = self.lock();
+        let target = targets.get_mut(path)?;
+        target.unknown = None;
+        target.volume.take()
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<PathBuf, Target>> {
@@ -281,7 +307,7 @@ impl Drop for End {
         let mut targets = self.ledger.lock();
         if let Entry::Occupied(mut entry) = targets.entry(std::mem::take(&mut self.path)) {
             entry.get_mut().running = None;
-            if entry.get().volume.is_none() {
+            if entry.get().volume.is_none() && entry.get().unknown.is_none() {
                 entry.remove();
             }
         }

@@ -18,6 +18,7 @@ use crate::events::Events;
 use crate::kubernetes::{CsiDriverWatch, WritePace};
 use crate::ledger::{Ledger, PublishOutcome, UnpublishOutcome};
 use crate::metrics::Metrics;
+use crate::minting::Minting;
 use crate::provider::{Directories, Providers};
 use crate::queue::{Done, Queue};
 use crate::reports::Reports;
@@ -40,6 +41,10 @@ pub(crate) struct Node {
     pub(crate) csi_driver: CsiDriverWatch,
     pub(crate) providers: Arc<Providers>,
     pub(crate) rotation: Option<Intervals>,
+    /// Makes tokens where kubelet does not bring them; none unless the operator asks for it.
+    pub(crate) minting: Option<Minting>,
+    /// Name of this node.
+    pub(crate) name: String,
     pub(crate) reports: Reports,
     pub(crate) metrics: Arc<Metrics>,
     /// Volumes whose content may be replaced at one time: each takes twice its memory meanwhile.
@@ -77,7 +82,7 @@ impl Node {
             Events::new(client.clone(), node_name.clone(), clock.clone(), Arc::clone(&pace), closing.clone());
         let status = StatusWriter::new(
             client.clone(),
-            node_name,
+            node_name.clone(),
             config.rotation.is_some(),
             clock.clone(),
             Arc::clone(&pace),
@@ -99,13 +104,16 @@ impl Node {
         let classes = Classes::new(client.clone(), Arc::clone(&class_changes));
         let directories = Directories::new(config.provider_directories.clone());
         let node = Self {
-            clock,
+            clock: clock.clone(),
             reports: Reports { ledger: Arc::clone(&ledger), status, secrets, events },
             ledger,
             volumes,
             payload_limits: payload_limits(&config.volume, config.provider.max_reply_bytes),
             budget: Budget::new(config.volume.budget),
             classes,
+            minting: (config.mints_tokens && config.rotation.is_some())
+                .then(|| Minting::new(client.clone(), config.driver_name.clone(), clock.clone())),
+            name: node_name,
             csi_driver: CsiDriverWatch::start(client, &config.driver_name),
             providers: Arc::new(Providers::new(directories, config.provider)),
             rotation: config.rotation.map(Intervals::new),

@@ -86,7 +86,11 @@ impl Driver {
         }
         let listener = Listener::bind(&config.endpoint).await?;
 
+        let found = node.find_mounted().await;
         let tasks = TaskTracker::new();
+        if node.minting.is_some() {
+            tasks.spawn(Arc::clone(&node).discover(found, closing.clone()));
+        }
         tasks.spawn(events);
         tasks.spawn(Arc::clone(&node.reports.status).run(closing.clone()));
         tasks.spawn(Arc::clone(&node.reports.secrets).run(closing.clone()));

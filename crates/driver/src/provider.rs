@@ -113,6 +113,11 @@ impl Providers {
         loop {
             let status = match self.attempt(&provider, request, bounds).await {
                 Ok(Ok(answer)) => return Reply::judge(answer),
+                // The client's own time-out is the same instant, and may be the first to be seen.
+                Ok(Err(_)) if Instant::now() >= bounds.deadline => {
+                    provider.disconnect().await;
+                    return Err(ProviderError::Deadline(Stage::Mount));
+                }
                 Ok(Err(status)) => status,
                 Err(ended) => {
                     if matches!(ended, ProviderError::Deadline(Stage::Mount)) {

@@ -70,6 +70,7 @@ impl Node {
                 pod: request.pod.clone(),
                 class: Arc::clone(hold),
                 request: self.rotation.is_some().then(|| Arc::clone(request)),
+                pod_volume: None,
                 versions: content.versions,
                 content_since: Some(now),
                 last_success: Some(now),
@@ -164,7 +165,7 @@ impl Node {
 
     /// A volume that is mounted: keeps the newest request, and puts a volume into the ledger that an
     /// earlier driver process mounted.
-    async fn adopt(self: &Arc<Self>, request: Arc<PublishRequest>, state: &TargetState) {
+    pub(crate) async fn adopt(self: &Arc<Self>, request: Arc<PublishRequest>, state: &TargetState) {
         let target = request.target.clone();
         if self.feed(&request) {
             return;
@@ -182,6 +183,7 @@ impl Node {
             pod: request.pod.clone(),
             class: self.classes.hold(request.class_key()),
             request: (self.rotation.is_some() || incomplete).then_some(request),
+            pod_volume: None,
             versions,
             content_since: written,
             last_success: None,
@@ -216,7 +218,7 @@ impl Node {
         matches!(state, Ok(TargetState::Committed { .. } | TargetState::ProviderWritten { .. }))
     }
 
-    async fn state_of(self: &Arc<Self>, target: &Path) -> Result<TargetState, PublishError> {
+    pub(crate) async fn state_of(self: &Arc<Self>, target: &Path) -> Result<TargetState, PublishError> {
         self.on_volume(target, Volumes::inspect)
             .await
             .map_err(|source| PublishError::Target { target: target.to_owned(), source })

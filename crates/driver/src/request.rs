@@ -151,6 +151,27 @@ impl PublishRequest {
         self.context_tokens.is_some() || self.secret_tokens.is_some()
     }
 
+    /// The same request with newer tokens, where there are any, and other secrets.
+    #[must_use]
+    pub(crate) fn renewed(&self, tokens: Option<SecretString>, secrets: Option<SecretMap>) -> Self {
+        let copy = |old: &Option<SecretString>| old.as_ref().map(|old| Sensitive::new(old.expose().clone()));
+        let (context_tokens, secret_tokens) = match tokens {
+            Some(tokens) => (Some(tokens), None),
+            None => (copy(&self.context_tokens), copy(&self.secret_tokens)),
+        };
+        Self {
+            target: self.target.clone(),
+            pod: self.pod.clone(),
+            class: self.class.clone(),
+            context: self.context.clone(),
+            context_tokens,
+            secret_tokens,
+            secrets,
+            readonly: self.readonly,
+            group: self.group,
+        }
+    }
+
     /// Service account of the pod, as kubelet says; may be empty.
     #[must_use]
     pub(crate) fn service_account(&self) -> &str {

@@ -6,11 +6,13 @@
 //! in the times of files: how often kubelet calls changes nothing about it (invariant I3).
 
 mod attempt;
+mod failure;
 mod interval;
 mod reconciler;
 mod refresh;
 mod schedule;
 
+pub(crate) use failure::RotationError;
 pub(crate) use interval::Intervals;
 pub(crate) use reconciler::run;
 pub(crate) use refresh::RefreshLimits;

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use crate::budget::Reservation;
 use crate::class::ClassHold;
+use crate::minting::PodVolume;
 use crate::request::{PodRef, PublishRequest};
 use crate::rotation::Schedule;
 use crate::secret_sync::PodOwners;
@@ -21,6 +22,8 @@ pub(crate) struct Volume {
     /// Newest request of kubelet: the tokens and secrets to call the provider with. Only kept while there
     /// is something to fetch with it.
     pub(crate) request: Option<Arc<PublishRequest>>,
+    /// What the pod says about it, once that has been needed.
+    pub(crate) pod_volume: Option<Arc<PodVolume>>,
     /// Object versions that are mounted, by id; none are known of a volume that an earlier driver mounted.
     pub(crate) versions: BTreeMap<String, String>,
     /// Since when the volume has this content, in wall time: other nodes compare it with theirs.

@@ -73,6 +73,19 @@ impl Cluster {
         self.api.put(object).unwrap_or_else(|error| panic!("{error}: {object}"))
     }
 
+    /// Sets the phase of a pod of the namespace `default`, as its kubelet does.
+    ///
+    /// # Panics
+    /// If there is no such pod.
+    pub async fn set_pod_phase(&self, name: &str, phase: &str) {
+        let client = kube::Client::try_from(kube::Config::new(self.api.url().parse().expect("a URL")));
+        let request = http::Request::patch(format!("/api/v1/namespaces/default/pods/{name}/status"))
+            .header("content-type", "application/merge-patch+json")
+            .body(json!({"status": {"phase": phase}}).to_string().into_bytes())
+            .expect("a request");
+        client.expect("a client").request::<Value>(request).await.expect("a pod");
+    }
+
     /// UID of a pod of the namespace `default`; empty if there is none.
     #[must_use]
     pub fn pod_uid(&self, name: &str) -> String {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use k8s_openapi::ClusterResourceScope;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::Api;
@@ -30,9 +31,26 @@ struct Spec {
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(rename_all = "camelCase", default)]
 struct TokenRequest {
     audience: String,
+    expiration_seconds: Option<i64>,
+}
+
+/// A token that pods of this driver get.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RequestedToken {
+    /// For whom it is; empty for the API server.
+    pub(crate) audience: String,
+    /// How long it shall live; none leaves it to the API server.
+    pub(crate) life: Option<SignedDuration>,
+}
+
+impl From<&TokenRequest> for RequestedToken {
+    fn from(request: &TokenRequest) -> Self {
+        let life = request.expiration_seconds.map(SignedDuration::from_secs);
+        Self { audience: request.audience.clone(), life }
+    }
 }
 
 impl Resource for CsiDriver {
@@ -86,6 +104,18 @@ impl CsiDriverWatch {
                 in_secrets: object.spec.service_account_token_in_secrets.unwrap_or_default(),
             }),
             Err(NamedError::NotFound(_)) => Ok(TokenPolicy::default()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The tokens that pods of this driver get; none without the object.
+    ///
+    /// # Errors
+    /// The object could not be read.
+    pub(crate) async fn token_requests(&self, deadline: Instant) -> Result<Vec<RequestedToken>, NamedError> {
+        match self.0.get(deadline.min(Instant::now() + PATIENCE)).await {
+            Ok(object) => Ok(object.spec.token_requests.iter().map(RequestedToken::from).collect()),
+            Err(NamedError::NotFound(_)) => Ok(Vec::new()),
             Err(error) => Err(error),
         }
     }

@@ -84,7 +84,8 @@ impl Live {
                 last_success.with_label_values(&labels).set(at.as_duration().as_secs_f64());
             }
         }
-        let volumes = classes.values().map(|class| f64::from(class.volumes)).sum();
+        let known: f64 = classes.values().map(|class| f64::from(class.volumes)).sum();
+        let volumes = known + count(self.node.ledger.unknown());
         [vec![single(&VOLUMES, volumes)], [staleness, last_success, failing].map(|g| g.collect()).concat()]
             .concat()
     }

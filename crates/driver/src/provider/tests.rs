@@ -176,9 +176,12 @@ async fn i8_a_hanging_provider_ends_with_the_deadline_or_the_cancellation() {
     let directory = tempfile::tempdir().unwrap();
     // Accepts and never speaks.
     let listener = tokio::net::UnixListener::bind(directory.path().join("test.sock")).unwrap();
+    let dialled = Arc::new(AtomicUsize::new(0));
+    let dials = Arc::clone(&dialled);
     let silent = tokio::spawn(async move {
         let mut held = Vec::new();
         while let Ok((stream, _)) = listener.accept().await {
+            dials.fetch_add(1, Ordering::SeqCst);
             held.push(stream);
         }
     });
@@ -189,6 +192,7 @@ async fn i8_a_hanging_provider_ends_with_the_deadline_or_the_cancellation() {
     let call = providers.mount("test", &request, Lane::FirstMount, "default", bounds);
     let error = call.await.err().unwrap();
     assert!(matches!(error, ProviderError::Deadline(Stage::Mount)), "{error}");
+    assert_eq!(dialled.load(Ordering::SeqCst), 1, "nothing is tried after the deadline");
     let bounds = Bounds { deadline: Instant::now() + Duration::from_secs(60), cancel: &cancel };
     let call = providers.mount("test", &request, Lane::FirstMount, "default", bounds);
     let cancelled = async {
