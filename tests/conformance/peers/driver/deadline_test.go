@@ -30,7 +30,7 @@ func TestAnswerComesWithinTheCallersTime(t *testing.T) {
 	t.Parallel()
 	stack.OursOnly(t, "kubelet's own deadline ends the call")
 	node := stack.NewNode(t)
-	node.StartProvider("peer")
+	peer := node.StartProvider("peer")
 	volume, _ := held(node)
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
 	defer cancel()
@@ -40,6 +40,9 @@ func TestAnswerComesWithinTheCallersTime(t *testing.T) {
 	}
 	expectError(t, err, codes.Unknown, "code = DeadlineExceeded desc = context deadline exceeded")
 	volume.ExpectUnmounted()
+	// The provider ends the call at the same instant; that is no reason to try once more.
+	expectEqual(t, "connections", len(peer.Calls(provider.Dialled, "")), 1)
+	expectEqual(t, "calls", len(peer.Calls("Mount", volume.Target)), 1)
 	volume.MustUnpublish()
 }
 

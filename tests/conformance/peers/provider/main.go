@@ -44,7 +44,8 @@ func Main() {
 	}
 	const unlimited = 1 << 30
 	server := grpc.NewServer(grpc.MaxRecvMsgSize(unlimited))
-	wire.Serve(server, "v1alpha1.CSIDriverProvider", (&service{journal: &journal{file: file}}).handle)
+	journal := &journal{file: file}
+	wire.Serve(server, "v1alpha1.CSIDriverProvider", (&service{journal: journal}).handle)
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM)
 	go func() {
@@ -52,7 +53,24 @@ func Main() {
 		server.Stop()
 	}()
 	fmt.Println("listening")
-	_ = server.Serve(listener)
+	_ = server.Serve(counted{listener, journal})
+}
+
+// counted enters each connection into the journal, as a call of Dialled.
+type counted struct {
+	net.Listener
+	journal *journal
+}
+
+// Dialled is the method of a journal's line about a connection.
+const Dialled = "(dialled)"
+
+func (l counted) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err == nil {
+		l.journal.write(Call{Method: Dialled})
+	}
+	return conn, err
 }
 
 // journal writes a line for each call, and flushes it before the call is answered.
