@@ -1,15 +1,22 @@
-//! The contract of the Kubernetes API as our code relies on it: checks that run unchanged against the
-//! API double of the emulator and against a real kube-apiserver, so that the double cannot drift.
+//! Tests against a real cluster, in three parts.
 //!
-//! `cargo test -p keymount-cluster-tests` runs them against the double. `tests/cluster/run-api.sh` builds
-//! and starts etcd and kube-apiserver and runs them against those. A check that passes on one side only
-//! is a divergence, and a failing test. Every check has a namespace of its own.
+//! *The contract* ([`checks`]): what our code relies on in the Kubernetes API, as checks that run unchanged
+//! against the API double of the emulator (`cargo test`) and against a real kube-apiserver, so that the
+//! double cannot drift. A check that passes on one side only is a divergence, and a failing test.
+//!
+//! *The economy* (`tests/economy`): what the driver asks of a real kube-apiserver.
+//!
+//! *The node* (`tests/node`, `tests/disruption`): the driver under a real kubelet, judged by what containers see.
+//!
+//! `run-api.sh` brings up the first two, `run-node.sh` the third.
 
 #[macro_use]
 mod suite;
 pub mod checks;
 pub mod definitions;
+pub mod look;
 mod reply;
+pub mod stage;
 mod target;
 mod watching;
 

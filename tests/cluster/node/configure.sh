@@ -1,0 +1,60 @@
+#!/bin/bash
+# Writes the configuration of containerd and kubelet.
+set -euo pipefail
+. "$(dirname "$0")/env.sh"
+cat > "$NODE/containerd.toml" <<K
+version = 2
+root = "$NODE/containerd/root"
+state = "$NODE/containerd/state"
+disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapshotter.v1.zfs", "io.containerd.snapshotter.v1.devmapper",
+  "io.containerd.snapshotter.v1.aufs", "io.containerd.tracing.processor.v1.otlp", "io.containerd.internal.v1.tracing"]
+[grpc]
+  address = "$CONTAINERD_SOCKET"
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = "$IMAGE"
+  stream_server_address = "127.0.0.1"
+  restrict_oom_score_adj = true
+  [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+    runtime_type = "io.containerd.runc.v2"
+    [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
+      BinaryName = "$(command -v runc)"
+  [plugins."io.containerd.grpc.v1.cri".cni]
+    conf_dir = "$NODE/cni"
+K
+# Kubelet wants to see a network; every pod of the tests is in the node's own (hostNetwork), so no plugin ever runs.
+echo '{"cniVersion": "0.4.0", "name": "none", "plugins": [{"type": "loopback"}]}' > "$NODE/cni/none.conflist"
+cat > "$NODE/kubelet.yaml" <<K
+apiVersion: kubelet.config.k8s.io/v1beta1
+kind: KubeletConfiguration
+address: 127.0.0.1
+port: $KUBELET_PORT
+readOnlyPort: 0
+healthzBindAddress: 127.0.0.1
+healthzPort: $KUBELET_HEALTHZ_PORT
+authentication: {anonymous: {enabled: false}, webhook: {enabled: true}, x509: {clientCAFile: "$RUN/certs/ca.crt"}}
+authorization: {mode: Webhook}
+tlsCertFile: "$RUN/certs/kubelet-serving.crt"
+tlsPrivateKeyFile: "$RUN/certs/kubelet-serving.key"
+containerRuntimeEndpoint: "unix://$CONTAINERD_SOCKET"
+cgroupDriver: cgroupfs
+cgroupRoot: "$NODE_CGROUP"
+failSwapOn: false
+failCgroupV1: false
+enforceNodeAllocatable: []
+makeIPTablesUtilChains: false
+resolvConf: ""
+clusterDNS: ["127.0.0.1"]
+volumePluginDir: "$KUBELET_ROOT/volumeplugins"
+podLogsDir: "$NODE/pods-logs"
+evictionHard: {"memory.available": "100Mi", "nodefs.available": "0%", "nodefs.inodesFree": "0%", "imagefs.available": "0%", "imagefs.inodesFree": "0%"}
+imageGCHighThresholdPercent: 100
+imageGCLowThresholdPercent: 99
+maxPods: 500
+kubeAPIQPS: 200
+kubeAPIBurst: 400
+# Volumes are published again at every sync; the default of a minute would make tests of that slow.
+syncFrequency: ${KUBELET_SYNC:-2s}
+nodeStatusUpdateFrequency: 5s
+registerNode: true
+shutdownGracePeriod: 0s
+K

@@ -1,0 +1,42 @@
+#!/bin/bash
+# The driver under a real kubelet: builds everything (the Kubernetes programs once, a few minutes), brings up a node in
+# namespaces of its own, runs the tests, takes the node down.
+#   run-node.sh [FILTER...]                 all tests, or those whose names contain FILTER
+#   DRIVER=/path run-node.sh                another driver, with the flags of driver v1.6.0 and a registrar beside it
+#   UPSTREAM_DRIVER=/path run-node.sh       the Go driver for the tests of upgrades; without it they lay out what it leaves
+#   NODE_DRIVER_REGISTRAR=/path run-node.sh kubernetes-csi's registrar for the test with it, which is skipped otherwise
+#   TEST_THREADS=N                          tests that run at one time (4)
+# Needs root. When a test fails its logs are kept; the last line says where.
+set -euo pipefail
+cd "$(dirname "$0")"
+began=$SECONDS
+say() { echo "[$((SECONDS - began)) s] $*"; }
+RUN=$(mktemp -d "${TMPDIR:-/tmp}/keymount-node.XXXXXX"); export RUN KEEP_RUN=yes
+. node/env.sh
+
+say "building driver, provider, container and tests ..."
+programs=(--bin keymount-test-container --bin secrets-store-csi-driver --bin secrets-store-csi-driver-provider-azure)
+packages=(-p keymount-cluster-tests -p secrets-store-csi-driver -p secrets-store-csi-driver-provider-azure)
+cargo build --quiet "${packages[@]}" "${programs[@]}"
+cargo test --quiet -p keymount-cluster-tests --test node --test disruption --no-run
+target=$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
+export KEYMOUNT_CONTAINER=$target/debug/keymount-test-container KEYMOUNT_DRIVER=$target/debug/secrets-store-csi-driver
+export KEYMOUNT_PROVIDER_AZURE=$target/debug/secrets-store-csi-driver-provider-azure
+node/packages.sh
+
+say "bringing up the node ..."
+code=0
+node/enter.sh node/tests.sh "$@" || code=$?
+if [ $code = 0 ]; then
+  rm -rf "$RUN"
+else
+  logs=$KEYMOUNT_CACHE/logs/node-$(date +%Y%m%dT%H%M%S)
+  mkdir -p "$logs"
+  cp -r "$RUN/logs" "$RUN/tests" "$logs" 2>/dev/null || true
+  cp -r "$RUN/node/pods-logs" "$logs" 2>/dev/null || true
+  find "$logs" ! -type f ! -type d -delete     # sockets
+  rm -rf "$RUN"
+  say "FAILED; the logs of kubelet, containerd, the control plane, drivers and pods are in $logs"
+fi
+say "done"
+exit $code

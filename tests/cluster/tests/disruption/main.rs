@@ -1,0 +1,1 @@
+//! The driver while parts of the node are restarted; these tests run one after the other.

@@ -1,0 +1,3 @@
+//! The driver under a real kubelet. What counts is what containers see.
+
+mod crashes;
