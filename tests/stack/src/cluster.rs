@@ -31,6 +31,7 @@ pub struct Cluster {
     pub faults: Faults,
     /// The time of day on its nodes; it starts at 2026-11-24T12:00:00Z.
     pub clock: WallClock,
+    controllers: bool,
 }
 
 impl Cluster {
@@ -41,10 +42,10 @@ impl Cluster {
     pub async fn start(options: Options) -> Self {
         let origin: Timestamp = "2026-11-24T12:00:00Z".parse().expect("a time");
         let clock = WallClock::simulated(origin);
-        let faults = options.observer.faults.clone();
+        let (faults, controllers) = (options.observer.faults.clone(), options.controllers);
         let options = Options { clock: clock.clone(), ..options };
         let api = Arc::new(ApiServer::start(options).await.expect("an API server"));
-        let cluster = Self { api, faults, clock };
+        let cluster = Self { api, faults, clock, controllers };
         cluster.seed();
         cluster
     }
@@ -62,7 +63,18 @@ impl Cluster {
             "metadata": {"name": "default", "namespace": "default"},
         }));
         self.put(&class("web", "test", &json!([])));
-        self.put(&pod("web"));
+        self.put_pod("web");
+    }
+
+    /// Puts a pod into the namespace `default` and gives its UID. A ReplicaSet owns it, unless controllers
+    /// run: there is no such ReplicaSet.
+    pub fn put_pod(&self, name: &str) -> String {
+        let mut pod = pod(name);
+        if self.controllers {
+            pod["metadata"]["ownerReferences"] = json!([]);
+        }
+        let pod = self.put(&pod);
+        pod["metadata"]["uid"].as_str().unwrap_or_default().to_owned()
     }
 
     /// Puts an object and gives it as the server has it.

@@ -1,6 +1,10 @@
 //! A node from kubelet's side: what it answers, what it leaves on disk, what it asks of provider and API.
 
+mod answers;
 mod api;
 mod minting;
+mod ownership;
+mod pods;
 mod publish;
 mod rotation;
+mod tokens;

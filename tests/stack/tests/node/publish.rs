@@ -3,7 +3,6 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 
-use keymount_proto::csi::NodePublishVolumeRequest;
 use keymount_proto::provider::MountResponse;
 use keymount_stack_tests::{Node, NodeOptions, file, paused_stack_test, reply, stack_test};
 use serde_json::{Value, json};
@@ -153,78 +152,6 @@ stack_test!(sigterm_while_the_provider_is_slow_is_answered_with_an_error, |_| as
     let error = publishing.await.unwrap().unwrap_err();
     assert_eq!(error.code(), Code::Unknown, "{error}");
     assert!(node.mounts().is_empty());
-});
-
-// The order of checks of driver v1.6.0: each row breaks one thing, and everything a later row breaks.
-stack_test!(mistakes_are_answered_in_the_order_of_the_go_driver, |_| async {
-    let node = Node::start(NodeOptions::flags(&["--provider-startup-timeout=1ms"])).await;
-    let no_class = |r: &mut NodePublishVolumeRequest| drop(r.volume_context.remove("secretProviderClass"));
-    let other = |name: &'static str| {
-        move |r: &mut NodePublishVolumeRequest| {
-            r.volume_context.insert("secretProviderClass".to_owned(), name.to_owned());
-            r.readonly = false;
-        }
-    };
-    let put = |name: &str, spec: Value| {
-        let mut class = keymount_stack_tests::class(name, "", &json!([]));
-        class["spec"] = spec;
-        node.api.put(&class).unwrap();
-    };
-    put("no-provider", json!({"parameters": {"a": "b"}}));
-    put("no-parameters", json!({"provider": "test"}));
-    put("absent-provider", json!({"provider": "absent", "parameters": {"a": "b"}}));
-    put("bad-provider", json!({"provider": "../test", "parameters": {"a": "b"}}));
-    type Change<'a> = Box<dyn Fn(&mut NodePublishVolumeRequest) + 'a>;
-    let rows: Vec<(Change<'_>, Code, &str)> = vec![
-        (
-            Box::new(|r| r.volume_capability = None),
-            Code::InvalidArgument,
-            "Volume capability missing in request",
-        ),
-        (Box::new(|r| r.volume_id.clear()), Code::InvalidArgument, "Volume ID missing in request"),
-        (Box::new(|r| r.target_path.clear()), Code::InvalidArgument, "Target path missing in request"),
-        (
-            Box::new(|r| r.volume_context.clear()),
-            Code::InvalidArgument,
-            "Volume attributes missing in request",
-        ),
-        (Box::new(no_class), Code::Unknown, "secretProviderClass is not set"),
-        (
-            Box::new(other("missing")),
-            Code::Unknown,
-            "failed to get secretproviderclass default/missing, error: SecretProviderClass.secrets-store.csi.x-k8s.io \"missing\" not found",
-        ),
-        (Box::new(other("no-provider")), Code::Unknown, "provider not set in default/no-provider"),
-        (Box::new(other("no-parameters")), Code::Unknown, "parameters not set in default/no-parameters"),
-        (Box::new(|r| r.readonly = false), Code::InvalidArgument, "Readonly is not true in request"),
-        (
-            Box::new(|r| {
-                other("absent-provider")(r);
-                r.readonly = true;
-            }),
-            Code::Unknown,
-            "failed to mount secrets store objects for pod default/web, err: error connecting to provider \"absent\": provider not found: provider \"absent\"",
-        ),
-        (
-            Box::new(|r| {
-                other("bad-provider")(r);
-                r.readonly = true;
-            }),
-            Code::Unknown,
-            "failed to mount secrets store objects for pod default/web, err: error connecting to provider \"../test\": invalid provider: provider \"../test\"",
-        ),
-    ];
-    for (change, code, text) in rows {
-        for _ in 0..2 {
-            let mut request = node.request();
-            change(&mut request);
-            let error = node.publish_as(request).await.unwrap_err();
-            assert_eq!(error.code(), code, "{text}");
-            assert!(error.message().starts_with(text), "{}\n{text}", error.message());
-        }
-    }
-    assert!(node.mounts().is_empty() && !node.target().exists());
-    assert_eq!(node.provider.count(), 0);
 });
 
 // I7: a reply is accepted whole or refused whole, and nothing outside the target is touched.
