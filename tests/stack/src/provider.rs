@@ -18,6 +18,9 @@ use tonic::{Request, Response, Status};
 /// What one call ends with.
 pub type Reply = Result<MountResponse, Status>;
 
+/// Says whether a call waits.
+type Held = Option<fn(&MountRequest) -> bool>;
+
 type Answer = Box<dyn Fn(&MountRequest) -> Reply + Send + Sync>;
 
 /// A running provider.
@@ -30,8 +33,8 @@ pub struct Provider {
 struct Shared {
     answer: Mutex<Answer>,
     calls: watch::Sender<Vec<MountRequest>>,
-    /// Calls are answered while this is true.
-    open: watch::Sender<bool>,
+    /// Which calls wait.
+    held: watch::Sender<Held>,
 }
 
 struct Service(Arc<Shared>);
@@ -70,7 +73,7 @@ impl Provider {
         let shared = Arc::new(Shared {
             answer: Mutex::new(Box::new(answer)),
             calls: watch::Sender::default(),
-            open: watch::Sender::new(true),
+            held: watch::Sender::new(None),
         });
         let stop = CancellationToken::new();
         let routes = Routes::new(CsiDriverProviderServer::new(Service(Arc::clone(&shared))));
@@ -86,12 +89,17 @@ impl Provider {
 
     /// Lets calls wait.
     pub fn hold(&self) {
-        self.shared.open.send_replace(false);
+        self.hold_if(|_| true);
+    }
+
+    /// Lets the calls wait of which this is true.
+    pub fn hold_if(&self, held: fn(&MountRequest) -> bool) {
+        self.shared.held.send_replace(Some(held));
     }
 
     /// Lets calls that wait go on.
     pub fn release(&self) {
-        self.shared.open.send_replace(true);
+        self.shared.held.send_replace(None);
     }
 
     /// Calls so far, answered or not.
@@ -132,8 +140,9 @@ impl CsiDriverProvider for Service {
     async fn mount(&self, request: Request<MountRequest>) -> Result<Response<MountResponse>, Status> {
         let request = request.into_inner();
         self.0.calls.send_modify(|calls| calls.push(request.clone()));
-        let mut open = self.0.open.subscribe();
-        open.wait_for(|open| *open).await.map_err(|_| Status::internal("the test ended"))?;
+        let mut held = self.0.held.subscribe();
+        let is_free = |held: &Held| !held.is_some_and(|held| held(&request));
+        held.wait_for(is_free).await.map_err(|_| Status::internal("the test ended"))?;
         let answer = self.0.answer.lock().unwrap_or_else(PoisonError::into_inner);
         answer(&request).map(Response::new)
     }

@@ -5,6 +5,7 @@ mod api;
 mod minting;
 mod ownership;
 mod pods;
+mod providers;
 mod publish;
 mod rotation;
 mod tokens;
