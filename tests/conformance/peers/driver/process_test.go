@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"testing"
 
+	"google.golang.org/grpc/codes"
+
 	"keymount.test/peers/provider"
 	"keymount.test/peers/stack"
 )
@@ -48,6 +50,24 @@ func TestVolumesOutliveTheDriver(t *testing.T) {
 	kept.MustPublish(nil)
 	expectEqual(t, "calls of the provider", len(peer.Calls("Mount", kept.Target)), 1)
 	kept.MustUnpublish()
+}
+
+// A driver that is told to end answers what is under way, instead of leaving a half-made volume to a SIGKILL.
+func TestEndOfTheDriverEndsAMountThatRuns(t *testing.T) {
+	t.Parallel()
+	stack.OursOnly(t, "it waits for the provider as long as that takes")
+	node := stack.NewNode(t)
+	peer := node.StartProvider("peer")
+	volume, _ := held(node)
+	publishing := make(chan error)
+	go func() { publishing <- volume.Publish(nil) }()
+	stack.Eventually(t, "the call to arrive", func() bool { return len(peer.Calls("Mount", volume.Target)) == 1 })
+	node.Driver.Signal(syscall.SIGTERM)
+	expectError(t, <-publishing, codes.Unknown, "cancelled")
+	if code, err := node.Driver.Wait(); code != 0 || err != nil {
+		t.Errorf("exit code %d, %v", code, err)
+	}
+	volume.ExpectUnmounted()
 }
 
 // Only root may talk to the driver.

@@ -224,3 +224,32 @@ func TestTargetThatIsNoPlaceForAVolume(t *testing.T) {
 		t.Errorf("written through a link: %v, %v", left, err)
 	}
 }
+
+func TestGroupOfThePod(t *testing.T) {
+	stack.OursOnly(t, "fsGroup is ignored")
+	if !stack.Root() {
+		t.Skip("a user namespace has one group only")
+	}
+	node := stack.NewNode(t)
+	node.StartProvider("peer")
+	volume := node.Volume(provider.Files(
+		provider.File("shared", 0o644, "1"), provider.File("private", 0o400, "2"), provider.File("dir/tool", 0o700, "3"),
+	))
+	capability := wire.Fields{"mount": wire.Fields{"volume_mount_group": "2000"}, "access_mode": wire.Fields{"mode": 1}}
+	volume.MustPublish(wire.Fields{"volume_capability": capability})
+	paths := []string{".", "shared", "private", "dir", "dir/tool"}
+	expectEqual(t, "modes", modes(t, volume.Target, paths...), map[string]os.FileMode{
+		".": os.ModeDir | os.ModeSetgid | 0o750, "dir": os.ModeDir | os.ModeSetgid | 0o750,
+		"shared": 0o644, "private": 0o440, "dir/tool": 0o740,
+	})
+	for _, path := range paths {
+		info, err := os.Stat(filepath.Join(volume.Target, path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if owner := info.Sys().(*syscall.Stat_t); owner.Uid != 0 || owner.Gid != 2000 {
+			t.Errorf("%s belongs to %d:%d", path, owner.Uid, owner.Gid)
+		}
+	}
+	volume.MustUnpublish()
+}
