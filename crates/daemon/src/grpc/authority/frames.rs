@@ -20,7 +20,8 @@ const PRIORITY: u8 = 0x20;
 /// Largest frame a server takes that has not said otherwise.
 const LARGEST: usize = 16 * 1024;
 
-/// Largest field block; the server behind has a lower limit of its own, and a proper answer.
+/// Largest block of fields of one request, in bytes: it is held until it is whole. Encoded, a tenth of this is
+/// more than anybody sends.
 const LARGEST_BLOCK: usize = 1024 * 1024;
 
 /// Hands frames on, with the authority in field blocks replaced.
