@@ -19,8 +19,11 @@ use crate::request::PodRef;
 /// Name of the component, as the Go driver's events have it.
 const COMPONENT: &str = "csi-secrets-store-controller";
 
-/// An event that says the same as the last one of its reason is left out for this long.
+/// An event that says the same as an earlier one of its reason is left out for this long.
 const SAME_AGAIN: Duration = Duration::from_secs(600);
+
+/// Different events of one reason on one pod within that time; texts may hold what changes each time.
+const MOST_OF_A_REASON: usize = 8;
 
 /// Events that may wait to be sent; further ones are dropped, and the log has them.
 const WAITING: usize = 256;
@@ -37,7 +40,7 @@ type Told = (String, &'static str);
 /// Writes events.
 pub(crate) struct Events {
     sender: mpsc::Sender<Event>,
-    told: Mutex<HashMap<Told, (Instant, String)>>,
+    told: Mutex<HashMap<Told, Vec<(Instant, String)>>>,
     clock: WallClock,
     node: String,
 }
@@ -97,15 +100,19 @@ impl Events {
             let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
             let now = Instant::now();
             let key = (pod.uid.clone(), reason);
-            if told.get(&key).is_some_and(|(at, text)| *text == message && now - *at < SAME_AGAIN) {
+            told.retain(|_, earlier| {
+                earlier.retain(|(at, _)| now - *at < SAME_AGAIN);
+                !earlier.is_empty()
+            });
+            let earlier = told.get(&key).map_or(&[][..], Vec::as_slice);
+            if earlier.len() >= MOST_OF_A_REASON || earlier.iter().any(|(_, text)| *text == message) {
                 return;
             }
-            told.retain(|_, (at, _)| now - *at < SAME_AGAIN);
             let Ok(place) = self.sender.try_reserve() else {
                 tracing::debug!(reason, "too many events are waiting, dropping one");
                 return;
             };
-            told.insert(key, (now, message.clone()));
+            told.entry(key).or_default().push((now, message.clone()));
             place
         };
         place.send(self.event(pod, type_, reason, message));

@@ -4,6 +4,7 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use keymount_clock::WallClock;
 use keymount_daemon::flags::Flags;
 use keymount_daemon::grpc::channel;
 use keymount_daemon::metrics::Registry;
@@ -33,6 +34,8 @@ pub struct NodeOptions {
     pub api: Options,
     /// Bearer token of the driver at the API server; none makes it the administrator.
     pub token: Option<String>,
+    /// The node's own time of day; none is that of the cluster.
+    pub clock: Option<WallClock>,
     /// Whether the driver can be killed: it then has a runtime of its own, which is incompatible with
     /// paused time.
     pub killable: bool,
@@ -41,7 +44,7 @@ pub struct NodeOptions {
 impl Default for NodeOptions {
     fn default() -> Self {
         let api = Options { controllers: false, ..Options::default() };
-        Self { flags: Vec::new(), api, token: None, killable: false }
+        Self { flags: Vec::new(), api, token: None, clock: None, killable: false }
     }
 }
 
@@ -80,6 +83,7 @@ pub struct Node {
     name: String,
     flags: Vec<String>,
     token: Option<String>,
+    clock: WallClock,
     killable: bool,
     /// The cluster; its fields and methods are also the node's.
     pub cluster: Cluster,
@@ -114,12 +118,13 @@ impl Node {
             std::fs::create_dir(directory.path().join(name)).expect("a directory for the test");
         }
         let provider = Provider::start(&directory.path().join("providers"), "test", first_content).await;
-        let NodeOptions { flags, killable, token, .. } = options;
+        let NodeOptions { flags, killable, token, clock, .. } = options;
         let mut node = Self {
             directory,
             name: name.to_owned(),
             flags,
             token,
+            clock: clock.unwrap_or_else(|| cluster.clock.clone()),
             killable,
             cluster: cluster.clone(),
             provider,

@@ -152,7 +152,7 @@ impl SecretSync {
             self.tell(&candidates, key, None);
             return Done::Finished;
         };
-        self.known().entry(key.clone()).or_default();
+        let was_there = self.known().entry(key.clone()).or_default().is_some();
         let began = Instant::now();
         let synced = match objects.len() {
             1 => self.sync(key, object, newest, &candidates).await,
@@ -165,6 +165,9 @@ impl SecretSync {
                     if let Some(took) = self.queue.asked_ago(key) {
                         self.parts.metrics.converged("secret", took);
                     }
+                }
+                if outcome.written == Written::Created && was_there {
+                    self.doubt_owners(&candidates, key);
                 }
                 self.tell(&candidates, key, None);
                 if outcome.written == Written::Updated {
@@ -323,6 +326,17 @@ impl SecretSync {
             if let Some(problem) = problem.filter(|_| number < EVENTS) {
                 self.parts.events.warning(&candidate.pod, "FailedToCreateSecret", &problem.text);
             }
+        }
+    }
+
+    /// A Secret that was there had gone. It may have been collected because a status object that owned it
+    /// was deleted: they are looked at again.
+    fn doubt_owners(&self, candidates: &[Candidate], key: &SecretKey) {
+        for candidate in
+            candidates.iter().filter(|candidate| candidate.owners.as_deref() == Some(&PodOwners::None))
+        {
+            let status = StatusKey { pod: candidate.pod.clone(), class: key.class.name.clone() };
+            self.parts.status.look_again(&status);
         }
     }
 

@@ -167,6 +167,14 @@ impl StatusWriter {
         self.queue.add(key.clone());
     }
 
+    /// Somebody may have deleted or changed the object.
+    pub(crate) fn look_again(&self, key: &StatusKey) {
+        if let Some(object) = self.objects().get_mut(key) {
+            object.view = None;
+        }
+        self.queue.add(key.clone());
+    }
+
     /// A volume is going away; the object goes with its pod.
     pub(crate) fn unmounting(&self, key: &StatusKey, target: &Path) {
         let mut others = false;

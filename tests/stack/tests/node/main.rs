@@ -3,9 +3,11 @@
 mod answers;
 mod api;
 mod minting;
+mod nodes;
 mod ownership;
 mod pods;
 mod providers;
 mod publish;
 mod rotation;
+mod secrets;
 mod tokens;
