@@ -21,7 +21,7 @@ pub struct SecretProviderClass {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SecretProviderClassSpec {
-    /// Name of the provider; its socket is <provider directory>/<name>.sock.
+    /// Name of the provider; its socket is `<provider directory>/<name>.sock`.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub provider: String,
     /// Parameters for the provider, text to text.

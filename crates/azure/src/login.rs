@@ -1,7 +1,7 @@
 //! From a mount's parameters to a credential, with the checks and texts of the Go provider.
 //!
 //! Two steps, because upstream looks at other things between them: what the credential is
-//! ([`Login::choose`]), and whether its issuer can be asked ([`Login::credential`]).
+//! ([`Login::choose`]), and whether its issuer can be asked ([`Login::session`]).
 
 use std::collections::HashMap;
 

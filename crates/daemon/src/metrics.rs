@@ -1,7 +1,7 @@
 //! Metrics: definitions as data, one registry per daemon, the text exposition.
 //!
-//! A daemon lists its metrics as constants of [`Counter`], [`Gauge`] and [`Histogram`] and collects
-//! them in one table of [`Definition`]s; the reference page is made from that table.
+//! A daemon lists its metrics as constants and collects them in one table of [`Definition`]s, each of a
+//! [`Kind`]; the reference page is made from that table.
 
 mod process;
 

@@ -10,7 +10,7 @@
 //! | certificates in any order | leaf, intermediates, root | [`order_chain`] |
 //! | public key as JSON web key | `PUBLIC KEY` | [`public_key_pem`] |
 //! | `cer` of a certificate | `CERTIFICATE` | [`certificate_pem`] |
-//! | key and certificates | `.crt` and `.key` files | [`split`] |
+//! | key and certificates | `.crt` and `.key` files | [`split`](fn@split) |
 //! | a file of a volume | `tls.crt`, `tls.key`, `ca.crt` | [`tls_certificate`], [`tls_private_key`], [`ca_certificates`] |
 //! | encoded secrets | their bytes | [`decode_base64`], [`decode_hex`] |
 //!

@@ -66,7 +66,6 @@ impl Node {
                     tracing::info!(target_path = %target.display(), "rotated mounted contents");
                 }
                 self.reports.rotated(&target, changed);
-                self.scheduled.notify_one();
                 if let Some(previous) = previous {
                     self.sweep(&target, previous, &cancel).await;
                 }

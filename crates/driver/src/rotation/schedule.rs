@@ -125,7 +125,8 @@ impl Schedule {
             (Last::Fetched | Last::Found | Last::Begun(_), None) => return self.asked,
             (Last::Fetched, Some(interval)) => jittered(interval),
             (Last::Found, Some(interval)) => interval.mul_f64(self.fraction),
-            (Last::Begun(_), Some(interval)) => interval,
+            // Not later than after any success, so that nobody needs to be woken by one.
+            (Last::Begun(_), Some(interval)) => interval.mul_f64(1.0 - JITTER),
         };
         let regular = self.at + pause.max(SHORTEST);
         Some(self.asked.map_or(regular, |asked| asked.min(regular)))

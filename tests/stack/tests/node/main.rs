@@ -9,5 +9,7 @@ mod pods;
 mod providers;
 mod publish;
 mod rotation;
+mod scale;
 mod secrets;
+mod status;
 mod tokens;

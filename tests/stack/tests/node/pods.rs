@@ -80,7 +80,7 @@ paused_stack_test!(
             Node::start(NodeOptions::rotating(&["--rotation-poll-interval=1m"]).with_controllers()).await;
         first.publish().await.unwrap();
         let status = first.status(|status| status["status"]["mounted"] == true).await;
-        assert_eq!(owners(&status), [first.pod_uid.clone()]);
+        assert_eq!(owners(&status), [first.pod_uid.as_str()]);
         let name = |status: &Value| {
             status["metadata"]["labels"]["internal.secrets-store.csi.k8s.io/node-name"].clone()
         };

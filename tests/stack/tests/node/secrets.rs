@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use keymount_emulator::kubernetes::{Denial, Verb};
 use keymount_proto::provider::{File, MountRequest};
-use keymount_stack_tests::{Mount, Node, NodeOptions, Reply, data, paused_stack_test, reply, stack_test};
+use keymount_stack_tests::{Mount, Node, NodeOptions, Reply, data, paused_stack_test, reply};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
@@ -543,13 +543,4 @@ paused_stack_test!(each_step_costs_the_requests_that_are_counted_here, |_| async
     node.unpublish_mount(&second).await.unwrap();
     sleep(HOUR).await;
     assert_eq!(requests(&node), Vec::<String>::new());
-});
-
-stack_test!(a_secret_is_there_before_kubelet_gives_up_on_the_container, |_| async {
-    let node = Node::start(NodeOptions::default()).await;
-    node.put_class("web", &password("s"));
-    node.publish().await.unwrap();
-    let answered = std::time::Instant::now();
-    node.secret("s", |secret| !secret.is_null()).await;
-    assert!(answered.elapsed() < Duration::from_secs(5));
 });
