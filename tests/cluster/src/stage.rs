@@ -26,9 +26,6 @@ pub use objects::{DRIVER_NAME, class, cluster_role, csi_driver, pod_spec, rules,
 pub use provider::{Call, Provider, Reply, files};
 pub use registrar::Registrar;
 
-/// Name of the provider on every stage.
-pub const PROVIDER: &str = "test";
-
 /// The service account of the driver.
 const SERVICE_ACCOUNT: &str = "secrets-store-csi-driver";
 
@@ -37,6 +34,10 @@ const SERVICE_ACCOUNT: &str = "secrets-store-csi-driver";
 pub struct Options {
     /// Flags of the driver.
     pub flags: Vec<String>,
+    /// Flags that only our driver has.
+    pub own_flags: Vec<String>,
+    /// Name of the provider; `test`, if none is given.
+    pub provider: Option<String>,
     /// The driver's name; one of its own, if none is given.
     pub driver_name: Option<String>,
     /// Fields of the CSIDriver object other than those of driver v1.6.0's chart.
@@ -50,6 +51,12 @@ impl Options {
     #[must_use]
     pub fn flags(flags: &[&str]) -> Self {
         Self { flags: flags.iter().map(|flag| (*flag).to_owned()).collect(), ..Self::default() }
+    }
+
+    /// A driver with flags that only ours has.
+    #[must_use]
+    pub fn own_flags(flags: &[&str]) -> Self {
+        Self { own_flags: flags.iter().map(|flag| (*flag).to_owned()).collect(), ..Self::default() }
     }
 
     /// A driver that rotates at this interval, a Go duration.
@@ -113,17 +120,22 @@ impl Stage {
         let kubeconfig = directory.join("kubeconfig");
         let access = kubeconfig_of(&cluster, &namespace, SERVICE_ACCOUNT).await;
         std::fs::write(&kubeconfig, access).expect("a kubeconfig");
+        let program = options.program.unwrap_or_else(|| environment.driver.clone());
+        let mut flags = options.flags;
+        if program.is_ours {
+            flags.extend(options.own_flags);
+        }
         let setup = Setup {
-            program: options.program.unwrap_or_else(|| environment.driver.clone()),
+            program,
             name: driver_name,
             kubelet_root: kubelet_root.to_owned(),
             providers: providers.clone(),
             kubeconfig,
             node: environment.node_name.clone(),
-            flags: options.flags,
+            flags,
             logs: directory.clone(),
         };
-        let provider = Provider::start(&providers, PROVIDER);
+        let provider = Provider::start(&providers, options.provider.as_deref().unwrap_or("test"));
         let containers = Containers::listen(directory.join("looks"));
         Self { environment, cluster, namespace, provider, setup, containers, directory, driver: None }
     }
@@ -174,7 +186,7 @@ impl Stage {
 
     /// Makes a class for this stage's provider, with further fields of its `spec`.
     pub async fn class(&self, name: &str, spec: &Value) {
-        self.cluster.create(&class(&self.namespace, name, PROVIDER, spec)).await;
+        self.cluster.create(&class(&self.namespace, name, self.provider.name(), spec)).await;
     }
 
     /// The `spec` of a pod that looks at volumes, each a name, mounted at `/<name>`, and a class.
@@ -202,6 +214,35 @@ impl Stage {
     /// Waits until the container of a pod has looked for the first time, and tells what it saw.
     pub async fn first_look(&self, pod: &Pod) -> crate::look::Look {
         self.containers.look(&pod.uid, |look| look.number == 0).await
+    }
+
+    /// Waits until a pod is ready.
+    pub async fn ready(&self, pod: &Pod) {
+        self.until(PODS, &pod.name, is_ready).await;
+    }
+
+    /// Makes a Deployment and waits until all its pods are ready.
+    ///
+    /// # Panics
+    /// If they do not come.
+    pub async fn deployment(&self, name: &str, replicas: usize, spec: &Value) -> Vec<Pod> {
+        let labels = json!({"app": name});
+        let deployment = json!({
+            "apiVersion": "apps/v1", "kind": "Deployment",
+            "metadata": {"name": name, "namespace": self.namespace},
+            "spec": {
+                "replicas": replicas,
+                "selector": {"matchLabels": labels},
+                "template": {"metadata": {"labels": labels}, "spec": spec},
+            },
+        });
+        self.cluster.create(&deployment).await;
+        self.until(DEPLOYMENTS, name, |found| found["status"]["readyReplicas"] == replicas).await;
+        let pods = self.cluster.list(PODS, &self.namespace, &format!("app={name}")).await.expect("a list");
+        let field = |pod: &Value, pointer| text(pod, pointer).to_owned();
+        pods.iter()
+            .map(|pod| Pod { name: field(pod, "/metadata/name"), uid: field(pod, "/metadata/uid") })
+            .collect()
     }
 
     /// Waits until the container of a pod sees this text in a file of `/secrets`.
@@ -258,6 +299,12 @@ impl Stage {
         self.cluster.delete(CLUSTER_ROLE_BINDINGS, "", &self.setup.name).await;
         self.cluster.delete(NAMESPACES, "", &self.namespace).await;
     }
+}
+
+fn is_ready(pod: &Value) -> bool {
+    let conditions = pod.pointer("/status/conditions").and_then(Value::as_array);
+    let is_it = |condition: &Value| condition["type"] == "Ready" && condition["status"] == "True";
+    conditions.is_some_and(|conditions| conditions.iter().any(is_it))
 }
 
 /// Installs our definitions of the custom resources, unless they are there, and waits until they are served.

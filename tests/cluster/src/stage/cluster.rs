@@ -157,6 +157,19 @@ impl Cluster {
         patched.map(json).unwrap_or_else(|error| panic!("{error}: {patch:#}"))
     }
 
+    /// Applies a JSON patch to an object.
+    ///
+    /// # Panics
+    /// If the server refuses.
+    pub async fn json_patch(&self, resource: Resource, namespace: &str, name: &str, patch: &Value) {
+        let patch = serde_json::from_value(patch.clone()).expect("a JSON patch");
+        let patch = Patch::Json::<DynamicObject>(patch);
+        self.api(resource, namespace)
+            .patch(name, &PatchParams::default(), &patch)
+            .await
+            .expect("a patched object");
+    }
+
     /// Deletes an object. None there is as good.
     ///
     /// # Panics

@@ -16,8 +16,12 @@ use tokio::time::Instant;
 use tokio_stream::wrappers::UnixListenerStream;
 use tonic::transport::Server;
 use tonic::{Request, Response, Status};
+use tower::util::MapRequestLayer;
 
 use super::cluster::PATIENCE;
+
+/// Where the service finds the HTTP/2 authority of a request.
+const AUTHORITY: &str = "x-authority";
 
 /// What one call ends with.
 pub type Reply = Result<MountResponse, Status>;
@@ -51,6 +55,7 @@ impl Call {
 
 /// A provider by name. While it does not run its socket is as the last run left it.
 pub struct Provider {
+    name: String,
     socket: PathBuf,
     shared: Arc<Shared>,
     /// Its own, so that it can be ended as a process is.
@@ -94,9 +99,15 @@ impl Provider {
             open: watch::Sender::new(true),
         });
         let socket = directory.join(format!("{name}.sock"));
-        let mut provider = Self { socket, shared, runtime: None };
+        let mut provider = Self { name: name.to_owned(), socket, shared, runtime: None };
         provider.restart();
         provider
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// Starts it again, on a new socket. Calls so far are remembered.
@@ -113,7 +124,8 @@ impl Provider {
         std::fs::set_permissions(&self.socket, PermissionsExt::from_mode(0o600)).expect("its mode");
         let service = CsiDriverProviderServer::new(Service(Arc::clone(&self.shared)));
         let incoming = UnixListenerStream::new(listener);
-        runtime.spawn(Server::builder().add_service(service).serve_with_incoming(incoming));
+        let server = Server::builder().layer(MapRequestLayer::new(show_authority)).add_service(service);
+        runtime.spawn(server.serve_with_incoming(incoming));
         self.runtime = Some(runtime);
     }
 
@@ -165,6 +177,15 @@ impl Drop for Provider {
     }
 }
 
+/// Puts the authority where the service finds it.
+fn show_authority<B>(mut request: http::Request<B>) -> http::Request<B> {
+    let authority = request.uri().authority().map(|authority| authority.as_str().to_owned());
+    if let Some(Ok(value)) = authority.map(TryInto::try_into) {
+        request.headers_mut().insert(AUTHORITY, value);
+    }
+    request
+}
+
 #[tonic::async_trait]
 impl CsiDriverProvider for Service {
     async fn version(&self, _: Request<VersionRequest>) -> Result<Response<VersionResponse>, Status> {
@@ -176,6 +197,10 @@ impl CsiDriverProvider for Service {
     }
 
     async fn mount(&self, request: Request<MountRequest>) -> Result<Response<MountResponse>, Status> {
+        // What upstream's mock provider insists on.
+        if request.metadata().get(AUTHORITY).is_none_or(|authority| authority != "localhost") {
+            return Err(Status::invalid_argument("the authority is not localhost"));
+        }
         let request = request.into_inner();
         let parse = |text: &str| serde_json::from_str::<Option<BTreeMap<String, String>>>(text);
         let unreadable = |what| move |_| Status::invalid_argument(format!("{what} are no JSON object"));
