@@ -6,36 +6,44 @@
 #   UPSTREAM_DRIVER=/path run-node.sh       the Go driver for the tests of upgrades; without it they lay out what it leaves
 #   NODE_DRIVER_REGISTRAR=/path run-node.sh kubernetes-csi's registrar for the test with it, which is skipped otherwise
 #   TEST_THREADS=N                          tests that run at one time (4)
-# Needs root. When a test fails its logs are kept; the last line says where.
+#   TIME_LIMIT=SECONDS                      for the node and the tests, builds not counted (900)
+# Needs root. Where a node cannot run this says why and succeeds, unless KEYMOUNT_MOUNT_NAMESPACE is "required".
+# When a test fails its logs are kept; the last lines say where.
 set -euo pipefail
 cd "$(dirname "$0")"
 began=$SECONDS
 say() { echo "[$((SECONDS - began)) s] $*"; }
 RUN=$(mktemp -d "${TMPDIR:-/tmp}/keymount-node.XXXXXX"); export RUN KEEP_RUN=yes
+trap 'rm -rf "$RUN"' EXIT
 . node/env.sh
+if ! why=$(node/possible.sh); then
+  echo "skipped: $why"
+  [ "${KEYMOUNT_MOUNT_NAMESPACE:-}" != required ] || exit 1
+  exit 0
+fi
 
 say "building driver, provider, container and tests ..."
 programs=(--bin keymount-test-container --bin secrets-store-csi-driver --bin secrets-store-csi-driver-provider-azure)
 packages=(-p keymount-cluster-tests -p secrets-store-csi-driver -p secrets-store-csi-driver-provider-azure)
 cargo build --quiet "${packages[@]}" "${programs[@]}"
-cargo test --quiet -p keymount-cluster-tests --test node --test disruption --no-run
+NODE_TESTS=$(test_program keymount-cluster-tests node); DISRUPTION_TESTS=$(test_program keymount-cluster-tests disruption)
 target=$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
+export NODE_TESTS DISRUPTION_TESTS
 export KEYMOUNT_CONTAINER=$target/debug/keymount-test-container KEYMOUNT_DRIVER=$target/debug/secrets-store-csi-driver
 export KEYMOUNT_PROVIDER_AZURE=$target/debug/secrets-store-csi-driver-provider-azure
 node/packages.sh
+say "Kubernetes programs ..."
+api/kube/build.sh
 
 say "bringing up the node ..."
 code=0
-node/enter.sh node/tests.sh "$@" || code=$?
-if [ $code = 0 ]; then
-  rm -rf "$RUN"
-else
+TIME_LIMIT=${TIME_LIMIT:-900} node/enter.sh node/tests.sh "$@" || code=$?
+if [ $code != 0 ]; then
   logs=$KEYMOUNT_CACHE/logs/node-$(date +%Y%m%dT%H%M%S)
   mkdir -p "$logs"
   cp -r "$RUN/logs" "$RUN/tests" "$logs" 2>/dev/null || true
   cp -r "$RUN/node/pods-logs" "$logs" 2>/dev/null || true
   find "$logs" ! -type f ! -type d -delete     # sockets
-  rm -rf "$RUN"
   say "FAILED; the logs of kubelet, containerd, the control plane, drivers and pods are in $logs"
 fi
 say "done"

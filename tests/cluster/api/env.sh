@@ -50,3 +50,11 @@ wait_url() {
   done
   echo "$url did not answer 200 within $seconds s" >&2; return 1
 }
+# test_program PACKAGE TEST: builds a test target and prints the path of its program. Tests run it without cargo, which
+# would look for changes, and needs a network for that at times.
+test_program() {
+  local program
+  program=$(cargo test --quiet -p "$1" --test "$2" --no-run --message-format json |
+    grep -F "\"name\":\"$2\"" | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -1)
+  [ -x "$program" ] && echo "$program"
+}

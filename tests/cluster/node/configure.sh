@@ -2,6 +2,14 @@
 # Writes the configuration of containerd and kubelet.
 set -euo pipefail
 . "$(dirname "$0")/env.sh"
+# An overlay cannot lie on an overlay, as the disk of a container often is one.
+snapshotter=native probe=$(mktemp -d "$NODE/overlay.XXXXXX")
+mkdir "$probe"/{lower,upper,work,merged}
+if mount -t overlay -o "lowerdir=$probe/lower,upperdir=$probe/upper,workdir=$probe/work" overlay "$probe/merged" 2>/dev/null; then
+  umount "$probe/merged"
+  snapshotter=overlayfs
+fi
+rm -rf "$probe"
 cat > "$NODE/containerd.toml" <<K
 version = 2
 root = "$NODE/containerd/root"
@@ -14,6 +22,8 @@ disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapsho
   sandbox_image = "$IMAGE"
   stream_server_address = "127.0.0.1"
   restrict_oom_score_adj = true
+  [plugins."io.containerd.grpc.v1.cri".containerd]
+    snapshotter = "$snapshotter"
   [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
     runtime_type = "io.containerd.runc.v2"
     [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]

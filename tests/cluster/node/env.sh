@@ -10,3 +10,10 @@ NODE_CGROUP=${NODE_CGROUP:-/keymount-$(basename "$RUN")}
 IMAGE=${IMAGE:-keymount.test/container:1}          # the only image there is
 CONTAINERD_SOCKET=$NODE/containerd/containerd.sock
 export RUN NODE KUBELET_ROOT NODE_NAME NODE_ADDRESS NODE_CGROUP IMAGE
+
+# cgroups: the node's directory in every hierarchy of control groups, version 1 or 2.
+cgroups() {
+  local hierarchy
+  if [ -e /sys/fs/cgroup/cgroup.controllers ]; then echo "/sys/fs/cgroup$NODE_CGROUP"; return; fi
+  for hierarchy in /sys/fs/cgroup/*/; do echo "${hierarchy%/}$NODE_CGROUP"; done
+}

@@ -16,7 +16,7 @@ for ((i = 0; i < 200; i++)); do
 done
 if [ -n "${KEYMOUNT_CONTAINER:-}" ] && ! ctr -a "$CONTAINERD_SOCKET" -n k8s.io images ls -q | grep -qx "$IMAGE"; then
   "$here/image.sh" "$KEYMOUNT_CONTAINER" "$NODE/image.tar"
-  ctr -a "$CONTAINERD_SOCKET" -n k8s.io images import --digests=false "$NODE/image.tar" >/dev/null
+  ctr -a "$CONTAINERD_SOCKET" -n k8s.io images import --digests=false --snapshotter "$(sed -n 's/.*snapshotter = "\(.*\)"/\1/p' "$NODE/containerd.toml")" "$NODE/image.tar" >/dev/null
 fi
 start kubelet "$BIN/kubelet" --config="$NODE/kubelet.yaml" --kubeconfig="$RUN/kubelet.kubeconfig" --root-dir="$KUBELET_ROOT" \
   --cert-dir="$KUBELET_ROOT/pki" --hostname-override="$NODE_NAME" --node-ip="$NODE_ADDRESS" --v="${KUBELET_V:-2}"

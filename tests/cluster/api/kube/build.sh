@@ -15,7 +15,12 @@ build() { # NAME PACKAGE: into a temporary name first, so that an interrupted bu
   local name=$1 package=$2 began=$SECONDS
   [ -x "$BIN/$name" ] && return 0
   echo "building $name ..."
-  nice -n 10 go build -trimpath -ldflags "$ld" -o "$BIN/.$name.new" "$package"
+  # Again when it fails: what it most often lacks is an answer of the module proxy.
+  for attempt in 1 2 3; do
+    ! timeout 1800 nice -n 10 go build -trimpath -ldflags "$ld" -o "$BIN/.$name.new" "$package" || break
+    [ $attempt -lt 3 ] || return 1
+    sleep $((attempt * 5))
+  done
   mv "$BIN/.$name.new" "$BIN/$name"
   echo "built $name in $((SECONDS - began)) s"
 }
