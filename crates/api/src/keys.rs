@@ -20,16 +20,12 @@ pub mod annotations {
     pub const OBJECT_VERSIONS: &str = "keymount.io/object-versions";
     /// On a Secret: when those versions were fetched (RFC 3339).
     pub const FETCHED_AT: &str = "keymount.io/fetched-at";
-    /// On a Secret: hash of what the driver last sent.
-    pub const CONTENT_HASH: &str = "keymount.io/content-hash";
 }
 
 /// Keys of the volume context that kubelet (or the author of a pod) sets.
 pub mod volume_context {
     /// Name of the class, written by the author of the pod.
     pub const CLASS: &str = "secretProviderClass";
-    /// Only a metric label and the switch of the sanity suite's mock provider.
-    pub const PROVIDER_NAME: &str = "providerName";
     /// Prefix of the keys that belong to kubelet.
     pub const RESERVED_PREFIX: &str = "csi.storage.k8s.io/";
     /// Name of the pod (needs podInfoOnMount).

@@ -41,6 +41,8 @@ pub enum Default {
     Duration(GoDuration),
     /// Integer that klog declares with a type of its own; the usage text says `value`.
     Level(i64),
+    /// Like [`Level`](Self::Level), also by name: `INFO`, `WARNING`, `ERROR` or `FATAL`, in any case.
+    Severity(i64),
     /// Text that klog declares with a type of its own; the usage text says `value`.
     Pattern,
 }
@@ -51,6 +53,7 @@ enum Value {
     Text(String),
     Bool(bool),
     Int(i64),
+    Severity(i64),
     Uint(u64),
     Duration(GoDuration),
 }
@@ -170,7 +173,7 @@ impl Flags {
     #[must_use]
     pub fn int(&self, name: &str) -> i64 {
         match self.value(name) {
-            Value::Int(number) => *number,
+            Value::Int(number) | Value::Severity(number) => *number,
             other => wrong_type(name, other),
         }
     }
@@ -207,6 +210,9 @@ impl Flags {
     }
 }
 
+/// klog's severities, by number.
+const SEVERITIES: [&str; 4] = ["INFO", "WARNING", "ERROR", "FATAL"];
+
 fn wrong_type(name: &str, value: &Value) -> ! {
     panic!("flag -{name} is read as another type than its table entry says: {value:?}")
 }
@@ -217,6 +223,7 @@ fn initial(flag: &Flag) -> (&'static str, Value) {
         Default::Pattern => Value::Text(String::new()),
         Default::Bool(on) => Value::Bool(on),
         Default::Int(number) | Default::Level(number) => Value::Int(number),
+        Default::Severity(number) => Value::Severity(number),
         Default::Uint(number) => Value::Uint(number),
         Default::Duration(duration) => Value::Duration(duration),
     };
@@ -228,6 +235,10 @@ fn set(value: &mut Value, text: &str) -> Result<(), &'static str> {
         Value::Text(held) => text.clone_into(held),
         Value::Bool(held) => *held = number::parse_bool(text).ok_or("parse error")?,
         Value::Int(held) => *held = number::parse_int(text)?,
+        Value::Severity(held) => {
+            let named = SEVERITIES.iter().zip(0..).find(|(name, _)| name.eq_ignore_ascii_case(text));
+            *held = named.map_or_else(|| number::parse_int(text), |(_, number)| Ok(number))?;
+        }
         Value::Uint(held) => *held = number::parse_uint(text)?,
         Value::Duration(held) => *held = text.parse().map_err(|_| "parse error")?,
     }

@@ -57,7 +57,7 @@ pub const KLOG_FLAGS: &[Flag] = &[
     },
     Flag {
         name: "stderrthreshold",
-        default: Default::Level(2),
+        default: Default::Severity(2),
         help: "accepted for compatibility: logs always go to standard error",
     },
     Flag {

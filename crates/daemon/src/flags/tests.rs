@@ -51,6 +51,10 @@ fn every_go_spelling() {
     assert_eq!(flags.duration("rotation-poll-interval"), GoDuration::from_secs(30));
     assert_eq!((flags.int("v"), flags.int("pprof-port"), flags.text("nodeid")), (5, 16, "a=b"));
     assert!(flags.is_given("v") && !flags.is_given("endpoint"));
+    for (severity, number) in [("INFO", 0), ("warning", 1), ("ERROR", 2), ("Fatal", 3), ("7", 7)] {
+        let flags = parse(&["-stderrthreshold", severity]).unwrap();
+        assert_eq!(flags.int("stderrthreshold"), number, "{severity}");
+    }
 }
 
 #[test]

@@ -57,7 +57,7 @@ fn unquote(flag: &Flag) -> (String, String) {
         Default::Int(_) => "int",
         Default::Uint(_) => "uint",
         Default::Duration(_) => "duration",
-        Default::Level(_) | Default::Pattern => "value",
+        Default::Level(_) | Default::Severity(_) | Default::Pattern => "value",
     };
     (name.to_owned(), flag.help.to_owned())
 }
@@ -69,7 +69,7 @@ fn shown_default(default: Default) -> Option<String> {
         Default::Text(text) => Some(format!("{text:?}")),
         Default::Bool(true) => Some("true".to_owned()),
         Default::Int(0) | Default::Level(0) | Default::Uint(0) => None,
-        Default::Int(number) | Default::Level(number) => Some(number.to_string()),
+        Default::Int(number) | Default::Level(number) | Default::Severity(number) => Some(number.to_string()),
         Default::Uint(number) => Some(number.to_string()),
         Default::Duration(duration) if duration == super::GoDuration::from_secs(0) => None,
         Default::Duration(duration) => Some(duration.to_string()),

@@ -36,10 +36,7 @@ pub enum ClientError {
 /// [`ClientError`]: none of them can be used.
 pub(crate) async fn client(kubeconfig: Option<&Path>) -> Result<Client, ClientError> {
     let mut config = match kubeconfig {
-        Some(path) => {
-            let file = Kubeconfig::read_from(path)?;
-            Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await?
-        }
+        Some(path) => from_file(Kubeconfig::read_from(path)?).await?,
         None => default_config().await?,
     };
     // Retries are ours to decide: nothing may queue in front of a mount.
@@ -51,18 +48,28 @@ pub(crate) async fn client(kubeconfig: Option<&Path>) -> Result<Client, ClientEr
 }
 
 async fn default_config() -> Result<Config, ClientError> {
-    #[expect(clippy::disallowed_methods, reason = "where this process gets its configuration from")]
-    if std::env::var_os("KUBECONFIG").is_some_and(|value| !value.is_empty()) {
-        return Ok(Config::from_kubeconfig(&KubeConfigOptions::default()).await?);
+    if let Some(file) = Kubeconfig::from_env()? {
+        return from_file(file).await;
     }
     let incluster = match Config::incluster() {
         Ok(config) => return Ok(config),
         Err(error) => error.to_string(),
     };
-    match Config::from_kubeconfig(&KubeConfigOptions::default()).await {
-        Ok(config) => Ok(config),
+    match Kubeconfig::read() {
+        Ok(file) => from_file(file).await,
         Err(error) => Err(ClientError::NotConfigured { incluster, home: error.to_string() }),
     }
+}
+
+/// Proxies of the environment are for the world outside; the API server is reached directly, as in a cluster.
+async fn from_file(file: Kubeconfig) -> Result<Config, ClientError> {
+    let names_proxy =
+        file.clusters.iter().any(|named| named.cluster.as_ref().is_some_and(|c| c.proxy_url.is_some()));
+    let mut config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await?;
+    if !names_proxy {
+        config.proxy_url = None;
+    }
+    Ok(config)
 }
 
 /// The Go driver's form, so that audit policies keep matching.

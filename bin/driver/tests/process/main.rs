@@ -1,0 +1,7 @@
+//! The program as a manifest starts it: flags, exit codes, logs, signals, the way to the Kubernetes API.
+
+mod arguments;
+mod connection;
+mod logs;
+mod program;
+mod signals;
