@@ -45,7 +45,9 @@ impl NodeService {
         let code = result.as_ref().map_or_else(Status::code, |_| Code::Ok);
         self.metrics.operation(&format!("/csi.v1.Node/{method}"), code, began.elapsed());
         let message = result.as_ref().err().map_or("", Status::message);
-        tracing::trace!(method, duration = ?began.elapsed(), code = ?code, message, "response");
+        tracing::trace!(
+            method, duration = ?began.elapsed(), status.code = ?code, status.message = message, "response"
+        );
         result.map(Response::new)
     }
 

@@ -2,6 +2,9 @@
 
 mod answers;
 mod api;
+mod flags;
+mod leaks;
+mod metrics;
 mod minting;
 mod nodes;
 mod ownership;
@@ -11,5 +14,7 @@ mod publish;
 mod rotation;
 mod scale;
 mod secrets;
+mod services;
 mod status;
+mod takeover;
 mod tokens;
