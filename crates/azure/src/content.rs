@@ -1,9 +1,9 @@
 //! What a vault's answer becomes on disk.
 
 use keymount_keyvault::{CertificateBundle, KeyBundle, SecretBundle};
-use keymount_objects::{ObjectEncoding, ObjectFormat, version_of_id};
+use keymount_objects::{JsonFileError, ObjectEncoding, ObjectFormat, version_of_id};
 use keymount_pem::{
-    EncodingError, Jwk, JwkError, PfxError, PfxOptions, certificate_pem, decode_base64, decode_hex,
+    EncodingError, Jwk, JwkError, PfxError, PfxOptions, TlsError, certificate_pem, decode_base64, decode_hex,
     pfx_to_pem, public_key_pem, split,
 };
 use keymount_sensitive::SecretBytes;
@@ -58,6 +58,20 @@ pub enum ContentError {
     /// A value that is not encoded as `objectEncoding` says.
     #[error(transparent)]
     Encoding(EncodingError),
+    /// A value out of the secret (`jsonPath`).
+    #[error(transparent)]
+    Json(#[from] JsonFileError),
+    /// A part of the bundle (`pemFiles`).
+    #[error("pemFiles.{part}: {error}")]
+    Pem {
+        /// The part.
+        part: &'static str,
+        /// What is wrong with it.
+        error: TlsError,
+    },
+    /// The secret that `pfxPasswordObject` names has no value.
+    #[error("pfxPasswordObject: the secret has no value")]
+    NoPassword,
 }
 
 impl ContentError {
@@ -78,30 +92,43 @@ impl ContentError {
             Self::Key(error) => error.hint(),
             Self::Certificate(_) => "something that is not a vault answered: check keyvaultName and proxies",
             Self::Encoding(error) => error.hint(),
+            Self::Json(error) => error.hint(),
+            Self::Pem { .. } => {
+                "pemFiles takes apart a certificate's secret, PEM text, or a PFX with pfxPasswordObject: check that \
+                 the value has this part"
+            }
+            Self::NoPassword => "pfxPasswordObject names the secret with the password of the PFX",
         }
     }
 }
 
-/// A secret: its value, or the certificate with its key if it belongs to one. Converting a PFX takes CPU
-/// time; call this where a thread may block if [`is_slow`] says so.
+/// A secret: its value, or the certificate with its key if it belongs to one. With a `password` the value
+/// is a PFX in any case. Converting a PFX takes CPU time; call this where a thread may block if [`is_slow`]
+/// says so.
 pub(crate) fn secret(
     secret: &SecretBundle,
     format: ObjectFormat,
     encoding: ObjectEncoding,
     options: ContentOptions,
+    password: Option<&str>,
 ) -> Result<Content, ContentError> {
     let value = secret.value.as_ref().ok_or(ContentError::Missing("secret value"))?.expose();
     let version = version(secret.id.as_deref(), "secret id")?;
     let plain = || SecretBytes::new(value.as_bytes().to_vec());
     let mut chain_complete = true;
     let mut files = Vec::new();
-    if secret.kid.as_deref().is_none_or(str::is_empty) {
+    let belongs_to_certificate = secret.kid.as_deref().is_some_and(|kid| !kid.is_empty());
+    if !belongs_to_certificate && password.is_none() {
         files.push(("", plain()));
     } else {
-        let content = match (content_type(secret, value)?, format) {
+        let content_type = if password.is_some() { PFX } else { content_type(secret, value)? };
+        let content = match (content_type, format) {
             (PFX, ObjectFormat::Pem) => {
-                let options =
-                    PfxOptions { order_chain: options.construct_pem_chain, ..PfxOptions::default() };
+                let options = PfxOptions {
+                    password: password.unwrap_or_default(),
+                    order_chain: options.construct_pem_chain,
+                    ..PfxOptions::default()
+                };
                 let converted = pfx_to_pem(value, &options)?;
                 chain_complete = converted.chain_complete;
                 converted.pem
@@ -127,10 +154,11 @@ pub(crate) fn secret(
 }
 
 /// Whether converting this secret takes noticeable CPU time.
-pub(crate) fn is_slow(secret: &SecretBundle, format: ObjectFormat) -> bool {
-    format == ObjectFormat::Pem
-        && secret.kid.is_some()
-        && secret.content_type.as_deref().is_none_or(|content_type| content_type == PFX)
+pub(crate) fn is_slow(secret: &SecretBundle, format: ObjectFormat, has_password: bool) -> bool {
+    has_password
+        || format == ObjectFormat::Pem
+            && secret.kid.is_some()
+            && secret.content_type.as_deref().is_none_or(|content_type| content_type == PFX)
 }
 
 /// The type of a certificate's secret. Where the vault names none, the value tells.
@@ -195,7 +223,7 @@ mod tests {
     }
 
     fn of(bundle: &SecretBundle, format: ObjectFormat) -> Result<Vec<(&'static str, String)>, String> {
-        files(secret(bundle, format, ObjectEncoding::Utf8, BOTH))
+        files(secret(bundle, format, ObjectEncoding::Utf8, BOTH, None))
     }
 
     #[test]
@@ -237,7 +265,7 @@ mod tests {
     #[test]
     fn encodings_apply_to_every_file() {
         let decode = |value: &str, encoding| {
-            files(secret(&bundle(value, None, None), ObjectFormat::Pem, encoding, BOTH))
+            files(secret(&bundle(value, None, None), ObjectFormat::Pem, encoding, BOTH, None))
         };
         let hello = Ok(vec![("", "hello".to_owned())]);
         assert_eq!(decode("aGVsbG8=", ObjectEncoding::Base64), hello);
@@ -246,8 +274,13 @@ mod tests {
             decode("aGVsbG8_", ObjectEncoding::Base64),
             Err("illegal base64 data at input byte 7".to_owned())
         );
-        let pem =
-            secret(&bundle(PEM_TEXT, Some("k"), Some(PEM)), ObjectFormat::Pem, ObjectEncoding::Base64, BOTH);
+        let pem = secret(
+            &bundle(PEM_TEXT, Some("k"), Some(PEM)),
+            ObjectFormat::Pem,
+            ObjectEncoding::Base64,
+            BOTH,
+            None,
+        );
         let error = pem.err().expect("an error");
         assert_eq!(error.to_string(), "illegal base64 data at input byte 0");
         assert!(!error.names_object());
@@ -257,7 +290,7 @@ mod tests {
     fn missing_fields() {
         let text = |content: Result<Content, ContentError>| content.err().expect("an error").to_string();
         let plain =
-            |bundle: &SecretBundle| text(secret(bundle, ObjectFormat::Pem, ObjectEncoding::Utf8, BOTH));
+            |bundle: &SecretBundle| text(secret(bundle, ObjectFormat::Pem, ObjectEncoding::Utf8, BOTH, None));
         assert_eq!(plain(&SecretBundle::default()), "secret value is nil");
         assert_eq!(plain(&SecretBundle { id: None, ..bundle("v", None, None) }), "secret id is nil");
         assert_eq!(text(key(&KeyBundle::default())), "key value is nil");

@@ -7,13 +7,15 @@
 use keymount_identity::CloudError;
 use keymount_keyvault::VaultError;
 use keymount_objects::{
-    IdentityMode, ObjectType, ObjectsError, ParametersError, RequestError, UnknownVersion, VaultNameError,
+    IdentityMode, ObjectRef, ObjectType, ObjectsError, ParametersError, RequestError, UnknownVersion,
+    VaultNameError,
 };
 use tonic::metadata::MetadataMap;
 use tonic::{Code, Status};
 
 use crate::content::ContentError;
 use crate::login::{AuthError, ClientError};
+use crate::mount::SelectionProblem;
 use crate::reason::Reason;
 
 /// The key of the response metadata that carries the reason of a failure.
@@ -67,6 +69,24 @@ pub enum MountError {
         /// Why.
         error: VaultError,
     },
+    /// What a selector means.
+    Selection {
+        /// The object.
+        object: Box<ObjectRef>,
+        /// The selector's id.
+        selector: String,
+        /// What is wrong.
+        problem: SelectionProblem,
+    },
+    /// The password of an object's PFX could not be fetched.
+    Password {
+        /// The object.
+        object: String,
+        /// The secret with the password.
+        password: String,
+        /// Why.
+        error: Box<VaultError>,
+    },
     /// An object's answer gives no file.
     Content {
         /// The object.
@@ -100,6 +120,10 @@ impl MountError {
             Self::Version(error) => error.text(),
             Self::Type { object } => format!("{object}: {}", ObjectType::UNSUPPORTED),
             Self::Fetch { object, error } => format!("{object}: {error}"),
+            Self::Selection { object, selector, problem } => format!("{object}: {selector}: {problem}"),
+            Self::Password { object, password, error } => {
+                format!("{object}: pfxPasswordObject {password}: {error}")
+            }
             Self::Content { object, error } if error.names_object() => format!("{object}: {error}"),
             Self::Content { error, .. } => error.to_string(),
             Self::TooLarge { limit } => {
@@ -124,6 +148,10 @@ impl MountError {
             Self::List(error) | Self::Fetch { error, .. } => error.hint(),
             Self::Version(error) => error.hint().to_owned(),
             Self::Type { .. } => "objectType is secret, key or cert, in lower case".to_owned(),
+            Self::Selection { object, problem, .. } => {
+                format!("object at index {} in objects: {}", object.index, problem.fix())
+            }
+            Self::Password { error, .. } => error.hint(),
             Self::Content { object, error } if !error.names_object() => {
                 // The text alone does not say which object it is about.
                 format!("{} ({})", error.hint(), object.strip_prefix("failed to get ").unwrap_or(object))

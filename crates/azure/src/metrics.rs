@@ -15,6 +15,7 @@ use keymount_clock::WallClock;
 use keymount_daemon::metrics::{Definition, Kind, Registry, SECONDS};
 use keymount_identity::{Source, TokenError};
 use keymount_keyvault::{ObjectKind, Outcome, Served};
+use keymount_objects::ObjectType;
 use prometheus::{GaugeVec, HistogramVec, IntCounterVec};
 use tokio::time::Instant;
 
@@ -73,6 +74,12 @@ const OBJECTS: Definition = Definition {
     kind: Kind::Counter,
     labels: &["object_type", "from"],
 };
+const ABSENT: Definition = Definition {
+    name: "keyvault_objects_absent_total",
+    help: "Optional objects that were left out of a mount, by reason",
+    kind: Kind::Counter,
+    labels: &["object_type", "reason"],
+};
 const TOKEN_REQUEST: Definition = Definition {
     name: "identity_token_request_duration_seconds",
     help: "How long token requests took, by source and result (ok or a reason)",
@@ -112,6 +119,7 @@ pub const TABLE: &[&Definition] = &[
     &ROTATION,
     &ROTATION_ERROR,
     &OBJECTS,
+    &ABSENT,
     &TOKEN_REQUEST,
     &TOKEN_REUSED,
     &TOKEN_AGE,
@@ -130,6 +138,7 @@ struct Inner {
     rotation: IntCounterVec,
     rotation_error: IntCounterVec,
     served: IntCounterVec,
+    absent: IntCounterVec,
     token: HistogramVec,
     reused: IntCounterVec,
     last_success: GaugeVec,
@@ -156,6 +165,7 @@ impl Metrics {
             rotation: registry.counter(&ROTATION),
             rotation_error: registry.counter(&ROTATION_ERROR),
             served: registry.counter(&OBJECTS),
+            absent: registry.counter(&ABSENT),
             token: registry.histogram(&TOKEN_REQUEST),
             reused: registry.counter(&TOKEN_REUSED),
             last_success: registry.gauge(&LAST_SUCCESS),
@@ -187,6 +197,11 @@ impl Metrics {
         if let Some(reason) = failure {
             self.0.rotation_error.with_label_values(&[reason.code()]).inc();
         }
+    }
+
+    /// An optional object was left out.
+    pub(crate) fn absent(&self, object_type: &ObjectType, reason: Reason) {
+        self.0.absent.with_label_values(&[object_type.as_str(), reason.code()]).inc();
     }
 
     /// How calls to vaults have gone lately.

@@ -1,8 +1,12 @@
-//! The mount pipeline: decode, parameters, cloud, credential, objects, vault, fetch, reply.
+//! The mount pipeline: decode, parameters, cloud, credential, objects, vaults, fetch, reply.
 //!
 //! Everything that can be checked without the network is checked first, in upstream's order. Objects are
 //! fetched concurrently, but the error that counts is that of the first object in the class's order.
 
+mod parts;
+mod select;
+
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt, stream};
@@ -19,10 +23,12 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use url::Url;
 
-use crate::content::{self, Content};
+use crate::content::{self, Content, ContentError};
 use crate::error::MountError;
 use crate::login::Login;
 use crate::provider::Provider;
+use crate::reason::Reason;
+pub use select::SelectionProblem;
 
 /// Objects of one mount that are fetched at the same time. The vault's gate bounds all mounts together.
 const CONCURRENT_OBJECTS: usize = 64;
@@ -32,17 +38,35 @@ const CONCURRENT_CONVERSIONS: usize = 1;
 
 /// What the objects of one mount share.
 struct Mount {
+    /// The class's own vault, and others that objects name.
     vault: Vault,
+    others: HashMap<VaultName, Vault>,
+    /// Ids of the objects that the volume holds already.
+    held: HashSet<String>,
     conversions: Semaphore,
 }
 
+/// What became of one object.
+enum Produced {
+    /// Its files.
+    Files(Vec<ProducedFile>),
+    /// Nothing, which an optional object may come to.
+    Absent { uid: String, reason: Reason },
+}
+
 /// One file of the reply.
-struct Produced {
+struct ProducedFile {
     path: String,
     mode: i32,
     content: SecretBytes,
     uid: String,
     version: String,
+}
+
+impl Mount {
+    fn vault(&self, object: &Object) -> &Vault {
+        object.extensions.vault.as_ref().and_then(|name| self.others.get(name)).unwrap_or(&self.vault)
+    }
 }
 
 impl Provider {
@@ -67,8 +91,16 @@ impl Provider {
             return Ok(MountResponse::default());
         }
         let name = VaultName::parse(&parameters.vault_name)?;
-        let vault = self.vault(&name, &cloud, login, &parameters, lane(request), deadline).await?;
-        let mount = Mount { vault, conversions: Semaphore::new(CONCURRENT_CONVERSIONS) };
+        let vault = self.vault_opener(&cloud, login, &parameters, lane(request), deadline).await?;
+        let others: HashSet<_> =
+            objects.iter().filter_map(|object| object.extensions.vault.as_ref()).collect();
+        let others = others.into_iter().map(|name| Ok((name.clone(), vault(name)?)));
+        let mount = Mount {
+            others: others.collect::<Result<_, MountError>>()?,
+            vault: vault(&name)?,
+            held: select::held(request),
+            conversions: Semaphore::new(CONCURRENT_CONVERSIONS),
+        };
         let work: Vec<_> = objects.iter().map(|object| self.produce(&mount, object)).collect();
         let produced: Vec<_> = stream::iter(work).buffered(CONCURRENT_OBJECTS).try_collect().await?;
         self.reply(&objects, produced)
@@ -87,38 +119,49 @@ impl Provider {
             .map_err(|error| MountError::Cloud { name: parameters.cloud_name.clone(), error })
     }
 
-    async fn vault(
+    /// Logs in, and gives this mount's way to the vaults of its cloud.
+    async fn vault_opener(
         &self,
-        name: &VaultName,
         cloud: &Cloud,
         login: Login,
         parameters: &Parameters,
         lane: Lane,
         deadline: Instant,
-    ) -> Result<Vault, MountError> {
+    ) -> Result<impl Fn(&VaultName) -> Result<Vault, MountError>, MountError> {
         if parameters.identity == IdentityMode::PodIdentity {
             self.warn_of_pod_identity();
         }
-        let host = format!("{name}.{}", cloud.vault_suffix);
-        let url = Url::parse(&format!("https://{host}/")).map_err(|_| MountError::VaultAddress)?;
+        let address =
+            |host: &str| Url::parse(&format!("https://{host}/")).map_err(|_| MountError::VaultAddress);
+        address(&format!("{}.{}", parameters.vault_name, cloud.vault_suffix))?;
         let fallback = self.config().authority_host.as_deref();
         let session = login.session(self.identities(), parameters, cloud, fallback).await?;
-        let resource = cloud.resource_for(url.host_str().unwrap_or_default());
-        Ok(self.vaults().vault(url, &host, resource, session, lane, deadline))
+        let (suffix, cloud) = (cloud.vault_suffix.clone(), cloud.clone());
+        Ok(move |name: &VaultName| {
+            let host = format!("{name}.{suffix}");
+            let url = address(&host)?;
+            let resource = cloud.resource_for(url.host_str().unwrap_or_default());
+            Ok(self.vaults().vault(url, &host, resource, session.clone(), lane, deadline))
+        })
     }
 
-    /// All files of one object: one, or one per version, each perhaps with its parts.
-    async fn produce(&self, mount: &Mount, object: &Object) -> Result<Vec<Produced>, MountError> {
-        let kind = match object.object_type {
-            ObjectType::Secret => ObjectKind::Secret,
-            ObjectType::Key => ObjectKind::Key,
-            ObjectType::Certificate => ObjectKind::Certificate,
-            ObjectType::Unknown(_) => {
-                return Err(MountError::Type { object: object.describe(&object.version) });
-            }
+    /// All files of one object, or of all that its selector means.
+    async fn produce(&self, mount: &Mount, object: &Object) -> Result<Produced, MountError> {
+        let files = match &object.extensions.selector {
+            None => self.files(mount, object).await,
+            Some(selector) => self.chosen(mount, object, selector).await,
         };
+        match files {
+            Ok(files) => Ok(Produced::Files(files)),
+            Err(error) => self.absent(mount, object, error),
+        }
+    }
+
+    /// The files of one object: one, or one per version, each perhaps with its parts.
+    async fn files(&self, mount: &Mount, object: &Object) -> Result<Vec<ProducedFile>, MountError> {
+        let kind = kind(object)?;
         let versions = if object.has_history() {
-            self.history(&mount.vault, object, kind).await?
+            self.history(mount.vault(object), object, kind).await?
         } else {
             vec![object.single()]
         };
@@ -151,7 +194,7 @@ impl Provider {
         object: &Object,
         kind: ObjectKind,
         selected: &SelectedVersion,
-    ) -> Result<Vec<Produced>, MountError> {
+    ) -> Result<Vec<ProducedFile>, MountError> {
         let began = Instant::now();
         let content = self.content(mount, object, kind, &selected.version).await;
         self.metrics().object_requested(
@@ -167,14 +210,8 @@ impl Provider {
                  from key vault"
             );
         }
-        let file = |(suffix, bytes): (&'static str, SecretBytes)| Produced {
-            path: format!("{}{suffix}", selected.path),
-            mode: object.mode,
-            content: bytes,
-            uid: selected.uid.clone(),
-            version: content.version.clone(),
-        };
-        Ok(content.files.into_iter().map(file).collect())
+        parts::files(object, selected, content)
+            .map_err(|error| MountError::Content { object: object.describe(&selected.version), error })
     }
 
     async fn content(
@@ -184,7 +221,7 @@ impl Provider {
         kind: ObjectKind,
         version: &str,
     ) -> Result<Content, MountError> {
-        let (vault, name) = (&mount.vault, || object.describe(version));
+        let (vault, name) = (mount.vault(object), || object.describe(version));
         let refused = |error| MountError::Fetch { object: name(), error };
         let unusable = |error| MountError::Content { object: name(), error };
         match kind {
@@ -197,11 +234,28 @@ impl Provider {
                 content::certificate(&bundle).map_err(unusable)
             }
             ObjectKind::Secret => {
-                let bundle = vault.secret(&object.name, version).await.map_err(refused)?;
+                let password = async {
+                    let Some(name) = &object.extensions.pfx_password else { return Ok(None) };
+                    vault.secret(name, "").await.map(Some)
+                };
+                let (bundle, password) = tokio::join!(vault.secret(&object.name, version), password);
+                let bundle = bundle.map_err(refused)?;
+                let password = password.map_err(|error| MountError::Password {
+                    object: name(),
+                    password: object.extensions.pfx_password.clone().unwrap_or_default(),
+                    error: Box::new(error),
+                })?;
                 let (format, encoding) = (object.format, object.encoding);
                 let options = self.config().content;
-                let convert = move |bundle: &SecretBundle| content::secret(bundle, format, encoding, options);
-                if content::is_slow(&bundle, format) {
+                let slow = content::is_slow(&bundle, format, password.is_some());
+                let convert = move |bundle: &SecretBundle| {
+                    let password = match &password {
+                        Some(secret) => Some(secret.value.as_ref().ok_or(ContentError::NoPassword)?.expose()),
+                        None => None,
+                    };
+                    content::secret(bundle, format, encoding, options, password.map(String::as_str))
+                };
+                if slow {
                     let _turns = (mount.conversions.acquire().await, self.conversions().acquire().await);
                     let converted = tokio::task::spawn_blocking(move || convert(&bundle)).await;
                     // A panic there is this request's.
@@ -214,20 +268,28 @@ impl Provider {
         }
     }
 
-    /// Puts the reply together, in the order of the class.
-    fn reply(&self, objects: &[Object], produced: Vec<Vec<Produced>>) -> Result<MountResponse, MountError> {
+    /// Puts the reply together, in the order of the class; what is absent comes last, so that files and
+    /// versions keep standing at the same index.
+    fn reply(&self, objects: &[Object], produced: Vec<Produced>) -> Result<MountResponse, MountError> {
         let mut paths = FilePaths::default();
-        let (mut files, mut object_version) = (Vec::new(), Vec::new());
+        let (mut files, mut object_version, mut absent) = (Vec::new(), Vec::new(), Vec::new());
         let mut bytes = 0;
         for (object, produced) in objects.iter().zip(produced) {
-            let owner = Arc::new(named(object));
+            let produced = match produced {
+                Produced::Files(files) => files,
+                Produced::Absent { uid, reason } => {
+                    absent.push(ObjectVersion { id: uid, version: select::absent_version(reason) });
+                    continue;
+                }
+            };
+            let owner = Arc::new(object.reference());
             for file in produced {
                 bytes += file.content.expose().len();
                 if bytes > self.config().max_volume_bytes {
                     return Err(MountError::TooLarge { limit: self.config().max_volume_bytes });
                 }
                 paths.take(&file.path, &owner).map_err(|conflict| ObjectsError::Conflict {
-                    object: Box::new(named(object)),
+                    object: Box::new(object.reference()),
                     other: Box::new(ObjectRef::clone(&conflict.other)),
                     path: conflict.path,
                     kind: conflict.kind,
@@ -237,7 +299,17 @@ impl Provider {
                 object_version.push(ObjectVersion { id: file.uid, version: file.version });
             }
         }
+        object_version.append(&mut absent);
         Ok(MountResponse { object_version, error: None, files })
+    }
+}
+
+fn kind(object: &Object) -> Result<ObjectKind, MountError> {
+    match object.object_type {
+        ObjectType::Secret => Ok(ObjectKind::Secret),
+        ObjectType::Key => Ok(ObjectKind::Key),
+        ObjectType::Certificate => Ok(ObjectKind::Certificate),
+        ObjectType::Unknown(_) => Err(MountError::Type { object: object.describe(&object.version) }),
     }
 }
 
@@ -253,14 +325,4 @@ pub(crate) fn pod(request: &MountRequest) -> String {
         [of("csi.storage.k8s.io/pod.namespace"), of("csi.storage.k8s.io/pod.name")]
     });
     parameters.map_or_else(String::new, |[namespace, name]| format!("{namespace}/{name}"))
-}
-
-fn named(object: &Object) -> ObjectRef {
-    ObjectRef {
-        index: object.index,
-        name: object.name.clone(),
-        object_type: object.object_type.to_string(),
-        version: object.version.clone(),
-        at: object.at,
-    }
 }

@@ -3,11 +3,12 @@
 use std::fmt;
 
 use keymount_identity::{CloudError, TokenReason};
-use keymount_keyvault::VaultReason;
+use keymount_keyvault::{VaultError, VaultReason};
 
 use crate::content::ContentError;
 use crate::error::MountError;
 use crate::login::ClientError;
+use crate::mount::SelectionProblem;
 
 /// Why a mount failed, as a code that stays the same when texts improve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -30,6 +31,10 @@ pub enum Reason {
     Vault(VaultReason),
     /// `objectType` is unknown.
     InvalidObjectType,
+    /// A selector means no object.
+    NothingSelected,
+    /// A selector means too many objects.
+    TooManySelected,
     /// The object's content cannot be converted.
     ContentUnusable,
     /// The object's value is not encoded as `objectEncoding` says.
@@ -50,15 +55,22 @@ impl Reason {
             MountError::VaultName(error) => Self::Request(error.reason()),
             MountError::Client(ClientError::Binding(_)) => Self::TokenProxyUnavailable,
             MountError::Client(_) => Self::CredentialUnusable,
-            MountError::List(error) | MountError::Fetch { error, .. } => match error.reason() {
-                VaultReason::Token(reason) => Self::Token(reason),
-                reason => Self::Vault(reason),
-            },
+            MountError::List(error) | MountError::Fetch { error, .. } => Self::of_vault(error),
+            MountError::Password { error, .. } => Self::of_vault(error),
             MountError::Version(error) => Self::Request(error.reason()),
             MountError::Type { .. } => Self::InvalidObjectType,
+            MountError::Selection { problem: SelectionProblem::Nothing, .. } => Self::NothingSelected,
+            MountError::Selection { .. } => Self::TooManySelected,
             MountError::Content { error: ContentError::Encoding(_), .. } => Self::EncodingMismatch,
             MountError::Content { .. } => Self::ContentUnusable,
             MountError::TooLarge { .. } => Self::VolumeTooLarge,
+        }
+    }
+
+    fn of_vault(error: &VaultError) -> Self {
+        match error.reason() {
+            VaultReason::Token(reason) => Self::Token(reason),
+            reason => Self::Vault(reason),
         }
     }
 
@@ -75,6 +87,8 @@ impl Reason {
             Self::Token(reason) => token(reason),
             Self::Vault(reason) => vault(reason),
             Self::InvalidObjectType => "InvalidObjectType",
+            Self::NothingSelected => "NothingSelected",
+            Self::TooManySelected => "TooManySelected",
             Self::ContentUnusable => "ContentUnusable",
             Self::EncodingMismatch => "EncodingMismatch",
             Self::VolumeTooLarge => "VolumeTooLarge",
@@ -133,6 +147,16 @@ pub fn catalogue() -> Vec<CatalogueEntry> {
             Reason::InvalidObjectType,
             "objectType is not one of those there are",
             "objectType is secret, key or cert, in lower case",
+        ),
+        (
+            Reason::NothingSelected,
+            "No enabled object of the vault matches objectNamePattern and tags",
+            SelectionProblem::Nothing.fix(),
+        ),
+        (
+            Reason::TooManySelected,
+            "More objects match objectNamePattern and tags than one entry may have",
+            SelectionProblem::TooMany(0).fix(),
         ),
         (
             Reason::ContentUnusable,

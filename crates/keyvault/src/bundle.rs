@@ -3,6 +3,8 @@
 //! Every field is optional, as in the service's own models; what a missing one means is for the caller
 //! to say.
 
+use std::collections::HashMap;
+
 use keymount_sensitive::SecretString;
 use serde_json::value::RawValue;
 
@@ -76,10 +78,63 @@ pub struct Attributes {
     pub created: Option<i64>,
 }
 
-/// One page of a list of versions.
-pub(crate) struct Page {
-    pub(crate) entries: Vec<VersionEntry>,
+/// One entry of a list of objects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectEntry {
+    /// The URL of the object, without a version (`id`, for keys `kid`).
+    pub id: String,
+    /// Its attributes.
+    pub attributes: Attributes,
+    /// Its tags, in the vault's order.
+    pub tags: Vec<(String, String)>,
+}
+
+impl ObjectEntry {
+    /// The value of a tag.
+    #[must_use]
+    pub fn tag(&self, name: &str) -> Option<&str> {
+        self.tags.iter().find(|(tag, _)| tag == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// One page of a list.
+pub(crate) struct Page<T> {
+    pub(crate) entries: Vec<T>,
     pub(crate) next: Option<String>,
+}
+
+/// An entry of a list.
+pub(crate) trait Listed: Sized {
+    fn new(id: String, attributes: Attributes, fields: &Fields<'_>) -> Result<Self, VaultError>;
+
+    /// Roughly how much memory it takes, in bytes.
+    fn size(&self) -> usize;
+}
+
+impl Listed for VersionEntry {
+    fn new(id: String, attributes: Attributes, _: &Fields<'_>) -> Result<Self, VaultError> {
+        Ok(Self { id, attributes: Some(attributes) })
+    }
+
+    fn size(&self) -> usize {
+        self.id.len() + 64
+    }
+}
+
+impl Listed for ObjectEntry {
+    fn new(id: String, attributes: Attributes, fields: &Fields<'_>) -> Result<Self, VaultError> {
+        let tags: Option<HashMap<String, Option<String>>> =
+            fields.get("tags", "Tags", "map[string]*string")?;
+        let tags = tags.unwrap_or_default().into_iter();
+        let mut tags: Vec<_> = tags.map(|(name, value)| (name, value.unwrap_or_default())).collect();
+        tags.sort();
+        Ok(Self { id, attributes, tags })
+    }
+
+    fn size(&self) -> usize {
+        let tags: usize = self.tags.iter().map(|(name, value)| name.len() + value.len() + 48).sum();
+        self.id.len() + tags + 64
+    }
 }
 
 /// Anything a vault answers, parsed.
@@ -88,6 +143,7 @@ pub(crate) enum Content {
     Key(KeyBundle),
     Certificate(CertificateBundle),
     Versions(Vec<VersionEntry>),
+    Objects(Vec<ObjectEntry>),
 }
 
 impl Content {
@@ -130,7 +186,8 @@ impl Content {
                 [&key.kid, &key.kty, &key.crv, &key.n, &key.e, &key.x, &key.y].map(length).iter().sum()
             }),
             Self::Certificate(certificate) => length(&certificate.id) + length(&certificate.cer),
-            Self::Versions(entries) => entries.iter().map(|entry| entry.id.len() + 64).sum(),
+            Self::Versions(entries) => entries.iter().map(Listed::size).sum(),
+            Self::Objects(entries) => entries.iter().map(Listed::size).sum(),
         };
         fields + 256
     }
@@ -161,7 +218,7 @@ impl Attributes {
     }
 }
 
-impl Page {
+impl<T: Listed> Page<T> {
     pub(crate) fn parse(item: &Item, body: &[u8]) -> Result<Self, VaultError> {
         let (model, entry_model, attributes_model, id) = match item.kind() {
             ObjectKind::Secret => {
@@ -188,11 +245,11 @@ impl Page {
             let fields = Fields::of_value(value, entry_model)?;
             // Without attributes an entry is not used, so nobody needs to know which it is.
             let Some(attributes) = fields.raw("attributes") else { continue };
-            let attributes = Some(Attributes::parse(attributes, attributes_model)?);
+            let attributes = Attributes::parse(attributes, attributes_model)?;
             let Some(id) = fields.text(id, "ID")? else {
                 return Err(VaultError::Malformed { model, detail: "an entry has no id".to_owned() });
             };
-            entries.push(VersionEntry { id, attributes });
+            entries.push(T::new(id, attributes, &fields)?);
         }
         let next: Option<String> = list.text("nextLink", "NextLink")?;
         Ok(Self { entries, next: next.filter(|link| !link.is_empty()) })
@@ -207,6 +264,10 @@ mod tests {
 
     fn versions(kind: ObjectKind) -> Item {
         Item::Versions { kind, name: "n".to_owned() }
+    }
+
+    fn list(item: &Item, body: &[u8]) -> Result<Page<VersionEntry>, VaultError> {
+        Page::parse(item, body)
     }
 
     #[test]
@@ -234,18 +295,32 @@ mod tests {
     fn pages_of_versions() {
         let body = br#"{"value":[{"id":"https://kv/secrets/n/a","attributes":{"enabled":false,"created":5}},
             {"id":"https://kv/secrets/n/b"},{}],"nextLink":"https://kv/next"}"#;
-        let page = Page::parse(&versions(ObjectKind::Secret), body).expect("a page");
+        let page = list(&versions(ObjectKind::Secret), body).expect("a page");
         assert_eq!(page.entries.len(), 1, "entries without attributes are not used");
         let attributes = Attributes { enabled: Some(false), created: Some(5) };
         assert_eq!(page.entries[0].attributes, Some(attributes));
         assert_eq!(page.next.as_deref(), Some("https://kv/next"));
         for last in [r#"{"value":null,"nextLink":null}"#, r#"{"value":[],"nextLink":""}"#, "{}", ""] {
-            let page = Page::parse(&versions(ObjectKind::Key), last.as_bytes()).expect("a page");
+            let page = list(&versions(ObjectKind::Key), last.as_bytes()).expect("a page");
             assert!(page.entries.is_empty() && page.next.is_none());
         }
         let keys = br#"{"value":[{"kid":"https://kv/keys/n/a","attributes":{}}]}"#;
-        assert_eq!(Page::parse(&versions(ObjectKind::Key), keys).expect("a page").entries.len(), 1);
-        assert!(Page::parse(&versions(ObjectKind::Secret), keys).is_err(), "no id");
+        assert_eq!(list(&versions(ObjectKind::Key), keys).expect("a page").entries.len(), 1);
+        assert!(list(&versions(ObjectKind::Secret), keys).is_err(), "no id");
+    }
+
+    #[test]
+    fn pages_of_objects() {
+        let body = br#"{"value":[{"id":"https://kv/secrets/a","attributes":{"enabled":true},"tags":{"x":"1","b":null}},
+            {"id":"https://kv/secrets/b","attributes":{"enabled":false}}]}"#;
+        let page: Page<ObjectEntry> =
+            Page::parse(&Item::Objects { kind: ObjectKind::Secret }, body).expect("a page");
+        assert_eq!((page.entries[0].tag("x"), page.entries[0].tag("b")), (Some("1"), Some("")));
+        assert_eq!((page.entries[1].tag("x"), page.entries[1].attributes.enabled), (None, Some(false)));
+        let tags = br#"{"value":[{"id":"https://kv/secrets/a","attributes":{},"tags":[]}]}"#;
+        let refused: Result<Page<ObjectEntry>, _> =
+            Page::parse(&Item::Objects { kind: ObjectKind::Secret }, tags);
+        assert!(refused.is_err());
     }
 
     #[test]
@@ -284,7 +359,7 @@ mod tests {
                 for kind in [ObjectKind::Secret, ObjectKind::Key, ObjectKind::Certificate] {
                     let error = Content::parse_object(kind, body.as_bytes()).err().map(|error| error.to_string());
                     prop_assert!(error.is_none_or(|error| !error.contains("c4n4ry")));
-                    let _ = Page::parse(&versions(kind), body.as_bytes());
+                    let _ = list(&versions(kind), body.as_bytes());
                 }
             }
         }

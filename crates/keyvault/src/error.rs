@@ -44,11 +44,14 @@ pub enum VaultError {
         detail: String,
     },
     /// A list goes on at a place that is not the vault.
-    #[error("the list of versions continues at another host than {0}: its nextLink was not followed")]
+    #[error("the list continues at another host than {0}: its nextLink was not followed")]
     ForeignLink(String),
     /// A list does not end.
-    #[error("the list of versions has more than {0} pages")]
+    #[error("the list has more than {0} pages")]
     EndlessList(usize),
+    /// A list is too long to be kept in memory.
+    #[error("the list has more than {0} bytes")]
+    LongList(usize),
     /// Others used the vault's patience up; this request was not sent (again).
     #[error(
         "GET {url}: the vault answers 429 (Too Many Requests) and may be asked again in {} s, later than this \
@@ -143,7 +146,7 @@ impl VaultError {
                 Cause::TooLarge { .. } => VaultReason::Malformed,
             },
             Self::Challenge(_) | Self::ForeignLink(_) => VaultReason::Suspicious,
-            Self::Malformed { .. } | Self::EndlessList(_) => VaultReason::Malformed,
+            Self::Malformed { .. } | Self::EndlessList(_) | Self::LongList(_) => VaultReason::Malformed,
             Self::Throttled { .. } => VaultReason::Throttled,
             Self::Crowded { .. } => VaultReason::Crowded,
             Self::Deadline { .. } => VaultReason::Timeout,

@@ -48,12 +48,14 @@ pub(crate) enum Item {
     Object { kind: ObjectKind, name: String, version: String },
     /// The list of an object's versions.
     Versions { kind: ObjectKind, name: String },
+    /// The list of all objects of a kind.
+    Objects { kind: ObjectKind },
 }
 
 impl Item {
     pub(crate) const fn kind(&self) -> ObjectKind {
         match self {
-            Self::Object { kind, .. } | Self::Versions { kind, .. } => *kind,
+            Self::Object { kind, .. } | Self::Versions { kind, .. } | Self::Objects { kind } => *kind,
         }
     }
 
@@ -62,6 +64,12 @@ impl Item {
         let (kind, name, version) = match self {
             Self::Object { kind, name, version } => (kind, name, version.as_str()),
             Self::Versions { kind, name } => (kind, name, "versions"),
+            Self::Objects { kind } => {
+                let mut url = vault.clone();
+                url.set_path(&format!("/{}", kind.collection()));
+                url.set_query(Some(&format!("api-version={API_VERSION}")));
+                return Ok(url);
+            }
         };
         if name.is_empty() {
             return Err(VaultError::NameEmpty(kind.name_parameter()));
@@ -113,6 +121,7 @@ mod tests {
             (object(ObjectKind::Key, "k", "0123"), "keys/k/0123"),
             (object(ObjectKind::Certificate, "c", "latest"), "certificates/c/latest"),
             (Item::Versions { kind: ObjectKind::Key, name: "k".to_owned() }, "keys/k/versions"),
+            (Item::Objects { kind: ObjectKind::Certificate }, "certificates"),
             (object(ObjectKind::Secret, "a/b?c#d%e f\\g", ""), "secrets/a%2Fb%3Fc%23d%25e%20f%5Cg/"),
             (object(ObjectKind::Secret, "..%2f..", ""), "secrets/..%252f../"),
             (object(ObjectKind::Secret, "ü$&+=:@;,", ""), "secrets/%C3%BC$&+=:@%3B%2C/"),

@@ -20,7 +20,9 @@ mod request;
 mod vault;
 mod vaults;
 
-pub use bundle::{Attributes, CertificateBundle, JsonWebKey, KeyBundle, SecretBundle, VersionEntry};
+pub use bundle::{
+    Attributes, CertificateBundle, JsonWebKey, KeyBundle, ObjectEntry, SecretBundle, VersionEntry,
+};
 pub use cache::CacheOptions;
 pub use challenge::ChallengeError;
 pub use error::{Codes, VaultError, VaultReason};

@@ -7,15 +7,21 @@ use keymount_identity::{Access, Scope, Session};
 use tokio::time::Instant;
 use url::Url;
 
-use crate::bundle::{CertificateBundle, Content, KeyBundle, Page, SecretBundle, VersionEntry};
+use crate::bundle::{
+    CertificateBundle, Content, KeyBundle, Listed, ObjectEntry, Page, SecretBundle, VersionEntry,
+};
 use crate::cache::{Owner, Place};
 use crate::error::VaultError;
 use crate::gate::{Gate, Lane};
 use crate::item::{Item, ObjectKind};
 use crate::vaults::{Served, Vaults};
 
-/// A list of versions has 25 entries per page; no object has this many versions.
+/// A list has 25 entries per page; no object has this many versions, and no vault should have this many
+/// objects that a pod has to search.
 const MAX_PAGES: usize = 1000;
+
+/// All entries of a list together, in bytes.
+const MAX_LIST_BYTES: usize = 4 << 20;
 
 /// Who joined a fetch and has this much more time than its starter asks again.
 const WORTH_ANOTHER_TRY: std::time::Duration = std::time::Duration::from_secs(1);
@@ -128,6 +134,21 @@ impl Vault {
         })
     }
 
+    /// All objects of a kind, in the vault's order, from all pages; of values only their names are told.
+    ///
+    /// # Errors
+    /// When the list cannot be had before the deadline.
+    pub async fn objects(&self, kind: ObjectKind) -> Result<Delivered<Vec<ObjectEntry>>, VaultError> {
+        let content = self.get(Item::Objects { kind }).await?;
+        Ok(Delivered {
+            content,
+            pick: |content| match content {
+                Content::Objects(entries) => Some(entries),
+                _ => None,
+            },
+        })
+    }
+
     /// Serves an item from the cache, from a fetch under way, or from the vault; which of these this
     /// mount may use is decided by the identity it has proved, and that is found out first.
     async fn get(&self, item: Item) -> Result<Arc<Content>, VaultError> {
@@ -175,16 +196,32 @@ impl Vault {
 
     async fn fetch(&self, item: &Item, url: Url, access: Option<Access>) -> Result<Content, VaultError> {
         let mut access = access;
-        if let Item::Object { kind, .. } = item {
-            let answer = self.request(*kind, &url, &mut access).await?;
-            return Content::parse_object(*kind, answer.body.expose());
+        match item {
+            Item::Object { kind, .. } => {
+                let answer = self.request(*kind, &url, &mut access).await?;
+                Content::parse_object(*kind, answer.body.expose())
+            }
+            Item::Versions { .. } => self.pages(item, url, &mut access).await.map(Content::Versions),
+            Item::Objects { .. } => self.pages(item, url, &mut access).await.map(Content::Objects),
         }
-        let (mut entries, mut next) = (Vec::new(), url);
+    }
+
+    async fn pages<T: Listed>(
+        &self,
+        item: &Item,
+        url: Url,
+        access: &mut Option<Access>,
+    ) -> Result<Vec<T>, VaultError> {
+        let (mut entries, mut bytes, mut next) = (Vec::new(), 0, url);
         for _ in 0..MAX_PAGES {
-            let answer = self.request(item.kind(), &next, &mut access).await?;
+            let answer = self.request(item.kind(), &next, access).await?;
             let page = Page::parse(item, answer.body.expose())?;
+            bytes += page.entries.iter().map(T::size).sum::<usize>();
+            if bytes > MAX_LIST_BYTES {
+                return Err(VaultError::LongList(MAX_LIST_BYTES));
+            }
             entries.extend(page.entries);
-            let Some(link) = page.next else { return Ok(Content::Versions(entries)) };
+            let Some(link) = page.next else { return Ok(entries) };
             next = self.own_link(&link)?;
         }
         Err(VaultError::EndlessList(MAX_PAGES))

@@ -4,6 +4,7 @@ use std::fmt;
 
 use thiserror::Error;
 
+use crate::extensions::ExtensionProblem;
 use crate::limits::Limit;
 use crate::object::describe;
 use crate::paths::ConflictKind;
@@ -99,6 +100,9 @@ pub enum FieldProblem {
     /// Not an octal number.
     #[error("file permission must be a valid octal number: {0} is not one from 0 to 0777")]
     Permission(String),
+    /// A field that the Go provider does not know.
+    #[error(transparent)]
+    Extension(#[from] ExtensionProblem),
 }
 
 /// Text that is not the YAML it should be. `Display` is Go's text; lines in it count from the start of
@@ -149,16 +153,7 @@ impl ObjectsError {
                 yaml::Cause::Type => Reason::WrongYamlType,
                 yaml::Cause::Limit(_) => Reason::LimitExceeded,
             },
-            Self::Field { problem, .. } => match problem {
-                FieldProblem::Format(_) | FieldProblem::PfxNeedsSecret => Reason::InvalidObjectFormat,
-                FieldProblem::EncodingNeedsSecret | FieldProblem::Encoding(_) => {
-                    Reason::InvalidObjectEncoding
-                }
-                FieldProblem::FileNameEmpty
-                | FieldProblem::FileNameAbsolute
-                | FieldProblem::FileNameBacksteps => Reason::InvalidFileName,
-                FieldProblem::Permission(_) => Reason::InvalidFilePermission,
-            },
+            Self::Field { problem, .. } => problem.reason(),
             Self::Conflict { .. } => Reason::FileConflict,
         }
     }
@@ -203,7 +198,8 @@ impl ObjectsError {
                 yaml::Cause::Syntax(mistake) => mistake.fix(),
                 yaml::Cause::Type => {
                     "objects is a mapping with an `array` of strings: put `|` behind each dash, as in \
-                     `- |`, and the object's fields indented below it"
+                     `- |`, and the object's fields indented below it; or call the list `items`, and leave \
+                     the `|` out"
                 }
                 yaml::Cause::Limit(limit) => limit.fix(),
             },
@@ -222,8 +218,19 @@ impl ObjectsError {
 }
 
 impl FieldProblem {
-    const fn fix(&self) -> &'static str {
+    pub(crate) fn reason(&self) -> Reason {
         match self {
+            Self::Format(_) | Self::PfxNeedsSecret => Reason::InvalidObjectFormat,
+            Self::EncodingNeedsSecret | Self::Encoding(_) => Reason::InvalidObjectEncoding,
+            Self::FileNameEmpty | Self::FileNameAbsolute | Self::FileNameBacksteps => Reason::InvalidFileName,
+            Self::Permission(_) => Reason::InvalidFilePermission,
+            Self::Extension(problem) => problem.reason(),
+        }
+    }
+
+    pub(crate) const fn fix(&self) -> &'static str {
+        match self {
+            Self::Extension(problem) => problem.fix(),
             Self::Format(_) => "objectFormat is pem or pfx",
             Self::PfxNeedsSecret => {
                 "use objectType: secret to get the certificate with its key as PFX, or leave objectFormat out"

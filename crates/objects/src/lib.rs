@@ -18,6 +18,7 @@
 //! what follows the first document is never read here, while yaml.v3 may stumble over its first words.
 
 mod error;
+mod extensions;
 mod go_text;
 #[cfg(test)]
 mod golden;
@@ -35,6 +36,9 @@ mod versions;
 mod yaml;
 
 pub use error::{FieldProblem, ObjectRef, ObjectsError, YamlError};
+pub use extensions::{
+    ExtensionProblem, Extensions, JsonFile, JsonFileError, Parts, PemFile, PemPart, Selector,
+};
 pub use json::JsonError;
 pub use limits::{Limit, Limits};
 pub use object::{Object, ObjectEncoding, ObjectFormat, ObjectType, SelectedVersion};
@@ -44,5 +48,5 @@ pub use paths::{ConflictKind, FilePaths, PathConflict};
 pub use position::Position;
 pub use reason::Reason;
 pub use request::{Attributes, PublishSecrets, RequestError, decode_permission};
-pub use vault::{VaultName, VaultNameError, version_of_id};
+pub use vault::{VaultName, VaultNameError, name_of_id, version_of_id};
 pub use versions::{ListedVersion, UnknownVersion, VersionAttributes};

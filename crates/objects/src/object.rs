@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::error::ObjectRef;
+use crate::extensions::Extensions;
 use crate::position::Position;
 
 /// What kind of vault object, as `objectType` says: `secret`, `key` or `cert`.
@@ -76,7 +77,8 @@ pub enum ObjectEncoding {
 pub struct Object {
     /// Index in the class's array, from 0; items that are null are not counted, as upstream has it.
     pub index: usize,
-    /// `objectName`. May be empty when an alias is given: the request to the vault then fails.
+    /// `objectName`. May be empty when an alias is given: the request to the vault then fails. Empty where
+    /// a [selector](Extensions::selector) chooses.
     pub name: String,
     /// `objectAlias`; empty when the file has the object's name.
     pub alias: String,
@@ -92,6 +94,8 @@ pub struct Object {
     pub encoding: ObjectEncoding,
     /// Mode bits of the file: `filePermission`, or the request's.
     pub mode: i32,
+    /// What the Go provider does not know.
+    pub extensions: Extensions,
     /// Where in the text of `objects` it stands.
     pub at: Position,
 }
@@ -101,6 +105,37 @@ impl Object {
     #[must_use]
     pub fn file_name(&self) -> &str {
         if self.alias.is_empty() { &self.name } else { &self.alias }
+    }
+
+    /// The paths that are taken as far as they are known: of a version, where there is history; none where
+    /// the objects are still to be chosen.
+    #[must_use]
+    pub fn file_names(&self) -> Vec<&str> {
+        match self.extensions.parts.aliases() {
+            _ if self.extensions.selector.is_some() => Vec::new(),
+            none if none.is_empty() => vec![self.file_name()],
+            parts => parts,
+        }
+    }
+
+    /// One of the objects that this one's selector has chosen. With an alias, that is their directory.
+    #[must_use]
+    pub fn chosen(&self, name: &str) -> Self {
+        let alias = if self.alias.is_empty() { String::new() } else { format!("{}/{name}", self.alias) };
+        let extensions = Extensions { selector: None, optional: false, ..self.extensions.clone() };
+        Self { name: name.to_owned(), alias, extensions, ..self.clone() }
+    }
+
+    /// The object's id in the mount reply and in status objects: `secret/name`, or `secret/name@vault`
+    /// where it is in another vault than the class's. A selector's is `secret/` and its pattern.
+    #[must_use]
+    pub fn uid(&self) -> String {
+        let name =
+            self.extensions.selector.as_ref().map_or(self.name.as_str(), |selector| selector.pattern());
+        match &self.extensions.vault {
+            Some(vault) => format!("{}/{name}@{vault}", self.object_type),
+            None => format!("{}/{name}", self.object_type),
+        }
     }
 
     /// Whether several versions are asked for, each with a file of its own.
@@ -134,7 +169,8 @@ impl Object {
         SelectedVersion {
             version: self.version.clone(),
             path: self.file_name().to_owned(),
-            uid: format!("{}/{}", self.object_type, self.name),
+            uid: self.uid(),
+            index: None,
         }
     }
 }
@@ -152,4 +188,14 @@ pub struct SelectedVersion {
     pub path: String,
     /// Id in the mount reply and in status objects: `secret/name`, or `secret/name/0` with history.
     pub uid: String,
+    /// Its place in the history, newest first; none without history.
+    pub index: Option<usize>,
+}
+
+impl SelectedVersion {
+    /// Path of a part of it that has a path of its own.
+    #[must_use]
+    pub fn path_of(&self, alias: &str) -> String {
+        self.index.map_or_else(|| alias.to_owned(), |index| format!("{alias}/{index}"))
+    }
 }

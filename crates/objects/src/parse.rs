@@ -1,14 +1,16 @@
 //! `objects`: YAML in YAML, as upstream reads it.
 
 use crate::error::{FieldProblem, ObjectRef, ObjectsError, YamlError};
+use crate::extensions::{Context, Written};
 use crate::limits::{Budget, Limit, Limits};
 use crate::object::{Object, ObjectEncoding, ObjectFormat, ObjectType};
 use crate::paths::FilePaths;
 use crate::position::Position;
-use crate::yaml::{self, Cause, Failure, Field, Record, Text};
+use crate::yaml::{self, Cause, Failure, Field, NodeId, Record, Text};
 
 /// Reads the `objects` parameter: a YAML mapping with an `array` of strings, each of which is the YAML
-/// mapping of one object. All objects are checked before the first is used.
+/// mapping of one object; or with `items`, which are such mappings themselves. All objects are checked
+/// before the first is used; those of `array` come first.
 ///
 /// `default_permission` is the request's, for objects without `filePermission`. `text` is expected to
 /// be trimmed, as [`Parameters::objects`](crate::Parameters::objects) is.
@@ -29,55 +31,84 @@ pub fn parse_objects(
     }
     let mut budget = Budget::new(limits);
     let mut document = Document::default();
-    yaml::decode(text, &mut document, &mut budget).map_err(|failure| {
+    let unreadable = |failure: Failure| {
         let at = failure.at;
         ObjectsError::Document(Box::new(YamlError { failure, at }))
-    })?;
-    if document.array.len() > limits.objects {
+    };
+    let source = yaml::Document::parse(text, &mut budget).map_err(unreadable)?;
+    if let Some(root) = source.root {
+        yaml::decode_node(&source, root, &mut document, &mut budget).map_err(unreadable)?;
+    }
+    let strings = document.array.len();
+    if strings + document.items.len() > limits.objects {
         return Err(ObjectsError::Limit(Limit::Objects(limits.objects)));
     }
-    let mut objects = Vec::with_capacity(document.array.len());
+    let mut objects = Vec::with_capacity(strings + document.items.len());
     for (index, item) in document.array.iter().enumerate() {
-        objects.push(parse_item(text, index, item, default_permission, &mut budget)?);
+        let mut fields = Fields::default();
+        let decoded = yaml::decode(&item.value, &mut fields, &mut budget)
+            .map_err(|failure| (outer_position(text, item, &failure), failure));
+        objects.push(fields.object(index, item.at, decoded, default_permission)?);
+    }
+    for (index, node) in document.items.into_iter().enumerate() {
+        let mut fields = Fields::default();
+        let decoded = yaml::decode_node(&source, node, &mut fields, &mut budget)
+            .map_err(|failure| (failure.at, failure));
+        objects.push(fields.object(strings + index, source.node(node).at, decoded, default_permission)?);
     }
     refuse_conflicts(&objects)?;
     Ok(objects)
 }
 
-fn parse_item(
-    text: &str,
-    index: usize,
-    item: &Text,
-    default_permission: u32,
-    budget: &mut Budget,
-) -> Result<Object, ObjectsError> {
-    let mut fields = Fields::default();
-    let decoded = yaml::decode(&item.value, &mut fields, budget);
-    let [name, alias, version, object_type, format, encoding, permission] =
-        fields.texts.map(|text| text.value.trim().to_owned());
-    let object = Box::new(ObjectRef { index, name, object_type, version, at: item.at });
-    if let Err(failure) = decoded {
-        let at = outer_position(text, item, &failure);
-        return Err(ObjectsError::Item { object, error: Box::new(YamlError { failure, at }) });
+impl Fields {
+    /// Checks the fields of an object whose text was decoded with this outcome.
+    fn object(
+        self,
+        index: usize,
+        at: Position,
+        decoded: Result<(), (Position, Failure)>,
+        default_permission: u32,
+    ) -> Result<Object, ObjectsError> {
+        let Self { texts, version_history, extensions: written } = self;
+        let [name, alias, version, object_type, format, encoding, permission] =
+            texts.map(|text| text.value.trim().to_owned());
+        let object = Box::new(ObjectRef { index, name, object_type, version, at });
+        if let Err((at, failure)) = decoded {
+            return Err(ObjectsError::Item { object, error: Box::new(YamlError { failure, at }) });
+        }
+        let fail = |problem| ObjectsError::Field { object: object.clone(), problem };
+        let format = parse_format(&format, &object.object_type).map_err(fail)?;
+        let encoding = parse_encoding(&encoding, &object.object_type).map_err(fail)?;
+        let file_name = if alias.is_empty() { &object.name } else { &alias };
+        if !(file_name.is_empty() && written.selects()) {
+            check_file_name(file_name).map_err(fail)?;
+        }
+        let mode = parse_permission(&permission, default_permission).map_err(fail)?;
+        let context = Context {
+            name: &object.name,
+            alias: &alias,
+            version: &object.version,
+            object_type: &object.object_type,
+            history: version_history,
+            format,
+            encoding,
+            mode,
+        };
+        let extensions = written.check(&context).map_err(|problem| fail(problem.into()))?;
+        Ok(Object {
+            index,
+            alias,
+            version_history,
+            object_type: ObjectType::parse(&object.object_type),
+            format,
+            encoding,
+            mode,
+            extensions,
+            at,
+            name: object.name,
+            version: object.version,
+        })
     }
-    let fail = |problem| ObjectsError::Field { object: object.clone(), problem };
-    let format = parse_format(&format, &object.object_type).map_err(fail)?;
-    let encoding = parse_encoding(&encoding, &object.object_type).map_err(fail)?;
-    let file_name = if alias.is_empty() { &object.name } else { &alias };
-    check_file_name(file_name).map_err(fail)?;
-    let mode = parse_permission(&permission, default_permission).map_err(fail)?;
-    Ok(Object {
-        index,
-        alias,
-        version_history: fields.version_history,
-        object_type: ObjectType::parse(&object.object_type),
-        format,
-        encoding,
-        mode,
-        at: object.at,
-        name: object.name,
-        version: object.version,
-    })
 }
 
 fn parse_format(format: &str, object_type: &str) -> Result<ObjectFormat, FieldProblem> {
@@ -108,7 +139,7 @@ fn parse_encoding(encoding: &str, object_type: &str) -> Result<ObjectEncoding, F
     }
 }
 
-fn check_file_name(name: &str) -> Result<(), FieldProblem> {
+pub(crate) fn check_file_name(name: &str) -> Result<(), FieldProblem> {
     if name.is_empty() {
         Err(FieldProblem::FileNameEmpty)
     } else if name.starts_with('/') {
@@ -120,7 +151,7 @@ fn check_file_name(name: &str) -> Result<(), FieldProblem> {
     }
 }
 
-fn parse_permission(permission: &str, default: u32) -> Result<i32, FieldProblem> {
+pub(crate) fn parse_permission(permission: &str, default: u32) -> Result<i32, FieldProblem> {
     if permission.is_empty() {
         // The bits of the request go through unchanged, as in upstream.
         return Ok(default.cast_signed());
@@ -146,18 +177,19 @@ fn outer_position(text: &str, item: &Text, failure: &Failure) -> Position {
 }
 
 /// A class whose files conflict is refused before anything is fetched. With version history the file
-/// `<name>/0` stands for all of them.
+/// `<name>/0` stands for all of them; files of objects that are still to be chosen are not known yet.
 fn refuse_conflicts(objects: &[Object]) -> Result<(), ObjectsError> {
     let mut paths = FilePaths::default();
     for (index, object) in objects.iter().enumerate() {
-        let name = object.file_name();
-        let path = if object.has_history() { format!("{name}/0") } else { name.to_owned() };
-        paths.take(&path, &index).map_err(|conflict| ObjectsError::Conflict {
-            object: Box::new(object.reference()),
-            other: Box::new(objects.get(conflict.other).map(Object::reference).unwrap_or_default()),
-            path: conflict.path,
-            kind: conflict.kind,
-        })?;
+        for name in object.file_names() {
+            let path = if object.has_history() { format!("{name}/0") } else { name.to_owned() };
+            paths.take(&path, &index).map_err(|conflict| ObjectsError::Conflict {
+                object: Box::new(object.reference()),
+                other: Box::new(objects.get(conflict.other).map(Object::reference).unwrap_or_default()),
+                path: conflict.path,
+                kind: conflict.kind,
+            })?;
+        }
     }
     Ok(())
 }
@@ -166,13 +198,19 @@ fn refuse_conflicts(objects: &[Object]) -> Result<(), ObjectsError> {
 #[derive(Debug, Default)]
 struct Document {
     array: Vec<Text>,
+    /// Not in the Go provider, which ignores the key.
+    items: Vec<NodeId>,
 }
 
 impl Record for Document {
     const TYPE: &'static str = "types.StringArray";
 
     fn field(&mut self, key: &str) -> Option<Field<'_>> {
-        (key == "array").then_some(Field::List(&mut self.array))
+        match key {
+            "array" => Some(Field::List(&mut self.array)),
+            "items" => Some(Field::Nodes(&mut self.items)),
+            _ => None,
+        }
     }
 }
 
@@ -182,6 +220,7 @@ impl Record for Document {
 struct Fields {
     texts: [Text; 7],
     version_history: i32,
+    extensions: Written,
 }
 
 impl Record for Fields {
@@ -197,7 +236,7 @@ impl Record for Fields {
             "objectEncoding" => 5,
             "filePermission" => 6,
             "objectVersionHistory" => return Some(Field::Number(&mut self.version_history)),
-            _ => return None,
+            _ => return self.extensions.field(key),
         };
         self.texts.get_mut(index).map(Field::Text)
     }

@@ -41,6 +41,14 @@ pub enum Reason {
     FileConflict,
     /// `objectVersion` is not among the versions of the object.
     UnknownVersion,
+    /// Two fields that cannot both be given, or one that does not fit the object's type.
+    ContradictingFields,
+    /// `objectNamePattern` is no pattern.
+    InvalidSelector,
+    /// `jsonPath` has a field or a path that it cannot have.
+    InvalidJsonPath,
+    /// `pemFiles` names a part that does not exist.
+    InvalidPemPart,
 }
 
 impl Reason {
@@ -65,6 +73,10 @@ impl Reason {
             Self::InvalidFilePermission => "InvalidFilePermission",
             Self::FileConflict => "FileConflict",
             Self::UnknownVersion => "UnknownVersion",
+            Self::ContradictingFields => "ContradictingFields",
+            Self::InvalidSelector => "InvalidSelector",
+            Self::InvalidJsonPath => "InvalidJsonPath",
+            Self::InvalidPemPart => "InvalidPemPart",
         }
     }
 }

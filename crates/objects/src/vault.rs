@@ -84,9 +84,19 @@ impl VaultNameError {
 /// `https://kv.vault.azure.net/secrets/<name>/<version>`; empty when there is none.
 #[must_use]
 pub fn version_of_id(id: &str) -> &str {
+    component_of_id(id, 3)
+}
+
+/// The name in the `id` or `kid` of an answer of Key Vault; empty when there is none.
+#[must_use]
+pub fn name_of_id(id: &str) -> &str {
+    component_of_id(id, 2)
+}
+
+fn component_of_id(id: &str, component: usize) -> &str {
     let after_scheme = id.split_once("://").map_or(id, |(_, rest)| rest);
     let path = after_scheme.split(['?', '#']).next().unwrap_or_default();
-    path.split('/').nth(3).unwrap_or_default()
+    path.split('/').nth(component).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -129,5 +139,8 @@ mod tests {
         ] {
             assert_eq!(version_of_id(id), version, "{id}");
         }
+        assert_eq!(name_of_id("https://kv.vault.azure.net/secrets/a/0123"), "a");
+        assert_eq!(name_of_id("https://kv.vault.azure.net/secrets/a"), "a");
+        assert_eq!(name_of_id("https://kv.vault.azure.net"), "");
     }
 }

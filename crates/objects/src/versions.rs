@@ -51,7 +51,8 @@ impl Object {
         let select = |(index, entry): (usize, ListedVersion)| SelectedVersion {
             version: entry.version,
             path: if directory.is_empty() { index.to_string() } else { format!("{directory}/{index}") },
-            uid: format!("{}/{}/{index}", self.object_type, self.name),
+            uid: format!("{}/{index}", self.uid()),
+            index: Some(index),
         };
         Ok(listed.into_iter().skip(first).take(kept).enumerate().map(select).collect())
     }
@@ -109,6 +110,7 @@ mod tests {
             object_type: ObjectType::Secret,
             format: ObjectFormat::Pem,
             encoding: ObjectEncoding::Utf8,
+            extensions: Default::default(),
             mode: 0o644,
             at: Position::default(),
         }

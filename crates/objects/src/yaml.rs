@@ -9,13 +9,16 @@ mod decode;
 mod node;
 mod scalar;
 mod syntax;
+mod value;
 
 use std::fmt;
 
 use crate::limits::Limit;
 use crate::position::Position;
 
-pub(crate) use decode::{Field, Record, decode};
+pub(crate) use decode::{Field, Pairs, Record, decode, decode_node};
+pub(crate) use node::{Document, NodeId};
+pub(crate) use value::to_value;
 
 /// A text that was read, with the place it stood at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

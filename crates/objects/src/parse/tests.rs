@@ -32,6 +32,7 @@ fn fields_and_their_defaults() {
         format: ObjectFormat::Pem,
         encoding: ObjectEncoding::Utf8,
         mode: 0o644,
+        extensions: Default::default(),
         at: Position { line: 2, column: 3, offset: 9 },
     };
     assert_eq!(object, expected);
@@ -171,6 +172,7 @@ fn single_versions_have_their_file_and_id() {
         version: "latest".into(),
         path: "f/x".into(),
         uid: "secret/single-version".into(),
+        index: None,
     };
     assert_eq!(object.map(|object| object.single()), Ok(expected));
     for history in ["1", "0", "-5"] {

@@ -32,7 +32,18 @@ pub(crate) enum Field<'a> {
     Number(&'a mut i32),
     /// A list of strings.
     List(&'a mut Vec<Text>),
+    /// A switch.
+    Bool(&'a mut bool),
+    /// A mapping of strings to strings, in its order.
+    Pairs(&'a mut Pairs),
+    /// A list of such mappings.
+    PairsList(&'a mut Vec<Pairs>),
+    /// A list of anything, to be decoded item by item; what is null in it is left out.
+    Nodes(&'a mut Vec<NodeId>),
 }
+
+/// A mapping of strings to strings.
+pub(crate) type Pairs = Vec<(String, Text)>;
 
 impl Field<'_> {
     const fn type_name(&self) -> &'static str {
@@ -40,6 +51,10 @@ impl Field<'_> {
             Self::Text(_) => "string",
             Self::Number(_) => "int32",
             Self::List(_) => "[]string",
+            Self::Bool(_) => "bool",
+            Self::Pairs(_) => "map[string]string",
+            Self::PairsList(_) => "[]map[string]string",
+            Self::Nodes(_) => "[]types.KeyVaultObject",
         }
     }
 }
@@ -47,10 +62,19 @@ impl Field<'_> {
 /// Fills a record from the first document of a text.
 pub(crate) fn decode<R: Record>(text: &str, record: &mut R, budget: &mut Budget) -> Result<(), Failure> {
     let document = Document::parse(text, budget)?;
-    let Some(root) = document.root else { return Ok(()) };
+    document.root.map_or(Ok(()), |root| decode_node(&document, root, record, budget))
+}
+
+/// Fills a record from one node of a document.
+pub(crate) fn decode_node<R: Record>(
+    document: &Document,
+    node: NodeId,
+    record: &mut R,
+    budget: &mut Budget,
+) -> Result<(), Failure> {
     let mut decoder =
-        Decoder { document: &document, budget, errors: Vec::new(), expanding: HashSet::new(), merged: None };
-    decoder.record(root, record)?;
+        Decoder { document, budget, errors: Vec::new(), expanding: HashSet::new(), merged: None };
+    decoder.record(node, record)?;
     decoder.finish()
 }
 
@@ -219,25 +243,65 @@ impl<'a> Decoder<'a> {
     fn value(&mut self, id: NodeId, field: Field<'_>) -> Result<bool, Failure> {
         self.follow(id, |this, node| match &node.kind {
             Kind::Scalar { text, literal } => this.scalar(node, text, *literal, field),
-            Kind::Sequence(items) => {
-                let Field::List(list) = field else { return Ok(this.mismatch(node, field.type_name())) };
-                list.clear();
-                for &item in items {
-                    let mut text = Text::default();
-                    if this.value(item, Field::Text(&mut text))? {
-                        list.push(text);
+            Kind::Sequence(items) => this.sequence(node, items, field),
+            Kind::Mapping(pairs) => {
+                if this.has_duplicates(pairs)? {
+                    return Ok(false);
+                }
+                let Field::Pairs(out) = field else { return Ok(this.mismatch(node, field.type_name())) };
+                out.clear();
+                for &(key, value) in pairs {
+                    let (mut name, mut text) = (Text::default(), Text::default());
+                    if this.value(key, Field::Text(&mut name))?
+                        && this.value(value, Field::Text(&mut text))?
+                    {
+                        out.push((name.value, text));
                     }
                 }
                 Ok(true)
             }
-            Kind::Mapping(pairs) => {
-                if !this.has_duplicates(pairs)? {
-                    this.mismatch(node, field.type_name());
-                }
-                Ok(false)
-            }
             Kind::Alias { .. } => Ok(false),
         })
+    }
+
+    fn sequence(&mut self, node: &Node, items: &[NodeId], field: Field<'_>) -> Result<bool, Failure> {
+        match field {
+            Field::List(list) => {
+                list.clear();
+                for &item in items {
+                    let mut text = Text::default();
+                    if self.value(item, Field::Text(&mut text))? {
+                        list.push(text);
+                    }
+                }
+            }
+            Field::PairsList(list) => {
+                list.clear();
+                for &item in items {
+                    let mut pairs = Pairs::default();
+                    if self.value(item, Field::Pairs(&mut pairs))? {
+                        list.push(pairs);
+                    }
+                }
+            }
+            Field::Nodes(list) => {
+                list.clear();
+                for &item in items {
+                    if !self.follow(item, |this, node| this.is_null(node))? {
+                        list.push(item);
+                    }
+                }
+            }
+            field => return Ok(self.mismatch(node, field.type_name())),
+        }
+        Ok(true)
+    }
+
+    fn is_null(&self, node: &Node) -> Result<bool, Failure> {
+        match &node.kind {
+            Kind::Scalar { text, .. } => Ok(self.resolve(node, text)? == Resolved::Null),
+            _ => Ok(false),
+        }
     }
 
     fn scalar(
@@ -255,6 +319,7 @@ impl<'a> Decoder<'a> {
                     list.clear();
                     true
                 }
+                // A field without a value is a field that is not there.
                 _ => false,
             });
         }
@@ -267,6 +332,7 @@ impl<'a> Decoder<'a> {
             (Field::Number(out), Resolved::Int(number)) if i32::try_from(number).is_ok() => {
                 *out = i32::try_from(number).unwrap_or_default();
             }
+            (Field::Bool(out), Resolved::Bool) => *out = text.eq_ignore_ascii_case("true"),
             // Go truncates.
             (Field::Number(out), Resolved::Float(number))
                 if number.trunc() >= f64::from(i32::MIN) && number.trunc() <= f64::from(i32::MAX) =>
