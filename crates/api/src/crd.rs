@@ -215,4 +215,24 @@ mod tests {
             assert!(definition.spec.versions.iter().all(|v| v.served));
         }
     }
+
+    #[test]
+    fn printer_columns_and_short_names() {
+        let [class, status] = custom_resource_definitions();
+        let columns = |definition: &CustomResourceDefinition| -> Vec<Vec<String>> {
+            let versions = definition.spec.versions.iter();
+            versions
+                .map(|version| {
+                    let columns = version.additional_printer_columns.iter().flatten();
+                    columns.map(|column| column.name.clone()).collect()
+                })
+                .collect()
+        };
+        assert_eq!(class.spec.names.short_names, Some(vec!["spc".to_owned()]));
+        assert_eq!(columns(&class), [["Provider", "Age"], ["Provider", "Age"]]);
+        assert_eq!(status.spec.names.short_names, Some(vec!["spcps".to_owned()]));
+        assert_eq!(columns(&status)[0], ["Pod", "Class", "Mounted", "Reason", "Age"]);
+        let deprecated: Vec<_> = class.spec.versions.iter().map(|version| version.deprecated).collect();
+        assert_eq!(deprecated, [None, Some(true)]);
+    }
 }

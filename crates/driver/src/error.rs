@@ -305,3 +305,70 @@ impl From<&UnpublishError> for Status {
         Self::new(error.code(), error.to_string())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn codes_and_reasons_of_what_the_kernel_refuses() {
+        let target = || PathBuf::from("/target");
+        let pod = PodRef { namespace: "ns".to_owned(), name: "web".to_owned(), uid: "u".to_owned() };
+        let busy = || io::Error::from_raw_os_error(16);
+        let unmount = || VolumeError::Unmount { target: target(), source: busy() };
+        let not_created = VolumeError::Target(TargetError::NotCreated { target: target(), source: busy() });
+        let cause = Box::new(FetchError::NotReadonly.into());
+        let full = VolumeError::TooLarge { needed: 2, limit: 1, unit: "bytes" };
+        let half = VolumeError::UndoFailed { target: target(), undo: busy(), source: Box::new(unmount()) };
+        for (error, code, reason, text) in [
+            (
+                PublishError::of_volume(&pod, not_created),
+                Code::Internal,
+                reason::FAILED_TO_ENSURE_MOUNT_POINT,
+                "failed to create target path /target: ",
+            ),
+            (
+                PublishError::of_volume(&pod, full),
+                Code::Unknown,
+                reason::FILE_WRITE_ERROR,
+                "failed to mount secrets store objects for pod ns/web, err: the files need 2 bytes",
+            ),
+            // Something may be mounted: kubelet has to come again.
+            (
+                PublishError::of_volume(&pod, half),
+                Code::Aborted,
+                reason::FAILED_TO_MOUNT,
+                "failed to mount secrets store objects for pod ns/web, err: failed to undo a failed mount",
+            ),
+            (
+                PublishError::Undo { cause, source: unmount() },
+                Code::Aborted,
+                reason::FAILED_TO_MOUNT,
+                "Readonly is not true in request (set readOnly: true in the pod's csi volume); and what was mounted \
+                 could not be unmounted: unmount failed: /target: ",
+            ),
+            (
+                PublishError::Busy(target()),
+                Code::Aborted,
+                reason::FAILED_TO_MOUNT,
+                "an operation on target path /target is still running",
+            ),
+            (
+                PublishError::ShuttingDown,
+                Code::Internal,
+                reason::FAILED_TO_MOUNT,
+                "the driver is shutting down",
+            ),
+            (PublishError::Panicked, Code::Internal, reason::FAILED_TO_MOUNT, "internal error: "),
+        ] {
+            assert_eq!(error.answer(), (code, reason), "{error}");
+            let status = Status::from(&error);
+            assert!(status.code() == code && status.message().starts_with(text), "{status}");
+        }
+        let status = Status::from(&UnpublishError::Volume(unmount()));
+        assert_eq!(status.code(), Code::Internal);
+        assert!(status.message().starts_with("unmount failed: /target: "), "{status}");
+    }
+}

@@ -1,6 +1,9 @@
 //! Flags in Go's spellings, and what the process ends with when they make no sense.
 
 use std::net::TcpListener;
+use std::path::Path;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::program::{Ended, LISTENING, Place, Program};
 
@@ -101,4 +104,32 @@ async fn the_go_drivers_and_klogs_flags_start_the_program_in_any_spelling() {
     }
     assert!(std::net::TcpStream::connect("127.0.0.1:6065").is_err(), "no pprof");
     assert!(lines.contains(LISTENING));
+}
+
+/// What OpenTelemetry's libraries read, and what manifests expand in arguments, is not read here.
+#[tokio::test]
+async fn metrics_are_served_as_text_whatever_the_environment_says() {
+    let place = Place::new();
+    // An address that no other test of this machine has.
+    let [.., high, low] = std::process::id().to_be_bytes();
+    let address = format!("127.{}.{low}.11:8095", high.max(1));
+    let flag = format!("--metrics-addr={address}");
+    let environment = [
+        ("OTEL_SERVICE_NAME", "other"),
+        ("OTEL_RESOURCE_ATTRIBUTES", "a=b"),
+        ("OTEL_SDK_DISABLED", "true"),
+        ("CSI_ENDPOINT", "unix:///nowhere/csi.sock"),
+        ("KUBE_NODE_NAME", "other"),
+    ]
+    .map(|(name, value)| (name, Path::new(value)));
+    let mut program = Program::start(&place.arguments(&[&flag]), &environment);
+    program.logged(LISTENING).await;
+    let mut stream = tokio::net::TcpStream::connect(&address).await.unwrap();
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("text/plain; version=0.0.4"), "{answer}");
+    assert!(answer.contains(r#"service_name="unknown_service:secrets-store-csi-driver""#), "{answer}");
+    assert!(answer.contains("process_resident_memory_bytes ") && !answer.contains("other"), "{answer}");
+    assert!(place.path("csi.sock").exists());
 }

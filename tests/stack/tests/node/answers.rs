@@ -239,6 +239,22 @@ stack_test!(publish_answers_what_is_wrong_with_the_target, |_| async {
     assert_eq!(node.metric("node_publish_error_total", r#"error_type="FailedToEnsureMountPoint""#), 3.0);
 });
 
+// Without the right to mount, as where the container is not privileged.
+stack_test!(a_kernel_that_refuses_to_mount_is_an_error_of_its_own, |_| async {
+    let mut rights = rustix::thread::capabilities(None).unwrap();
+    rights.effective.remove(rustix::thread::CapabilitySet::SYS_ADMIN);
+    rustix::thread::set_capabilities(None, rights).unwrap();
+    let node = Node::start(NodeOptions::default()).await;
+    let error = node.publish().await.unwrap_err();
+    assert_eq!(error.code(), Code::Unknown, "{error}");
+    assert!(
+        error.message().starts_with("mount failed: ") && error.message().contains("capabilities SYS_ADMIN"),
+        "{error}"
+    );
+    assert_eq!(node.metric("node_publish_error_total", r#"error_type="FailedToMount""#), 1.0);
+    assert!(node.mounts().is_empty());
+});
+
 stack_test!(unpublish_and_the_rest_of_the_node_service_answer_as_the_go_driver, |_| async {
     let node = Node::start(NodeOptions::default()).await;
     let mut csi = node.csi();

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use keymount_stack_tests::{Mount, Node, NodeOptions, data, paused_stack_test, reply};
+use keymount_stack_tests::{Mount, Node, NodeOptions, Provider, data, paused_stack_test, reply};
 use serde_json::json;
 use tokio::time::{Instant, sleep, sleep_until};
 use tonic::Status;
@@ -155,6 +155,60 @@ paused_stack_test!(a_class_chooses_its_interval_and_asks_for_a_refresh, |_| asyn
     let calls = node.provider.count();
     sleep(20 * HOUR).await;
     assert_eq!(node.provider.count(), calls);
+});
+
+paused_stack_test!(what_a_class_says_now_counts_at_the_next_rotation, |_| async {
+    let node = Node::start(NodeOptions::rotating(&["--rotation-poll-interval=1m"])).await;
+    let other = Provider::start(&node.path("providers"), "other", |_| reply("o1", &[("other", "o")])).await;
+    let edit = |spec: serde_json::Value| {
+        node.api
+            .patch(keymount_stack_tests::CLASSES, "default", "web", &json!({"spec": spec}))
+            .expect("a class");
+    };
+    node.publish().await.unwrap();
+    edit(json!({"parameters": {"objects": "edited"}}));
+    node.provider.called(2).await;
+    assert!(node.provider.calls()[1].attributes.contains(r#""objects":"edited""#));
+    // Another provider: its files take the place of the first one's, in the same volume.
+    edit(json!({"provider": "other"}));
+    other.called(1).await;
+    node.status(|status| status["status"]["objects"][0]["id"] == "secret/other").await;
+    assert_eq!((node.read("password"), node.read("other").as_deref()), (None, Some("o")));
+    // What makes no sense keeps the volume as it is, and says so.
+    edit(json!({"provider": null}));
+    let status = node.status(|status| status["status"]["conditions"][1]["status"] == "False").await;
+    assert_eq!(status["status"]["conditions"][1]["reason"], "ClassInvalid");
+    assert_eq!(node.read("other").as_deref(), Some("o"));
+});
+
+// From this alerts are made: how long ago the last success was, and of how many volumes the last attempt failed.
+paused_stack_test!(how_old_content_is_shows_in_the_metrics, |_| async {
+    let mut node = Node::start(NodeOptions::rotating(&["--rotation-poll-interval=1m"])).await;
+    let class = r#"class="web""#;
+    let staleness = |node: &Node| node.metric("keymount_rotation_staleness_seconds", class);
+    let last_success = |node: &Node| node.metric("keymount_rotation_last_success_timestamp_seconds", class);
+    node.publish().await.unwrap();
+    sleep(HOUR).await;
+    assert!(staleness(&node) < 70.0, "{}", staleness(&node));
+    let before = last_success(&node);
+    // The test's clock starts at noon.
+    assert!((1_795_525_200.0 - 70.0..=1_795_525_200.0).contains(&before), "{before}");
+    node.provider.answer(|_| Err(Status::internal("boom")));
+    sleep(HOUR).await;
+    assert!((3600.0..=3670.0).contains(&staleness(&node)), "{}", staleness(&node));
+    assert!(last_success(&node) - before < 70.0);
+    assert_eq!(node.metric("keymount_rotation_failing_volumes", class), 1.0);
+    // A restart knows of no success yet: the age counts from then on.
+    node.stop_driver().await;
+    node.start_driver().await;
+    node.publish().await.unwrap();
+    sleep(Duration::from_secs(600)).await;
+    assert!((595.0..=605.0).contains(&staleness(&node)), "{}", staleness(&node));
+    assert!(!node.metrics().contains("keymount_rotation_last_success_timestamp_seconds{"));
+    node.provider.answer(|_| reply("v2", &[("password", "second")]));
+    node.status(|status| status["status"]["objects"][0]["version"] == "v2").await;
+    assert_eq!(node.metric("keymount_rotation_failing_volumes", class), 0.0);
+    assert!(staleness(&node) < 60.0);
 });
 
 paused_stack_test!(an_unpublished_volume_is_not_rotated, |_| async {

@@ -258,3 +258,40 @@ paused_stack_test!(without_the_definitions_mounts_say_what_is_missing_and_volume
     node.publish().await.unwrap();
     node.unpublish().await.unwrap();
 });
+
+paused_stack_test!(events_are_from_the_go_drivers_component_and_say_percent_as_it_is, |_| async {
+    let node = Node::start(NodeOptions::rotating(&["--rotation-poll-interval=1m"])).await;
+    let object = |name: &str, object: &str| json!({"secretName": name, "type": "Opaque", "data": [{"objectName": object, "key": "p"}]});
+    node.put_class("web", &json!([object("s", "password"), object("t", "100%d%s")]));
+    node.publish().await.unwrap();
+    node.secret("s", |secret| !secret.is_null()).await;
+    node.provider.answer(|_| reply("v2", &[("password", "second")]));
+    node.secret("s", |secret| data(secret).get("p").is_some_and(|p| p == "second")).await;
+    node.provider.answer(|_| Err(Status::internal("boom")));
+    sleep(Duration::from_secs(120)).await;
+    let events = node.api.list("events", "default");
+    let find = |reason: &str| {
+        let found = events.iter().find(|event| event["reason"] == reason);
+        found.unwrap_or_else(|| panic!("no {reason} in {events:#?}"))
+    };
+    for (reason, type_, begin) in [
+        (
+            "FailedToCreateSecret",
+            "Warning",
+            "failed to get data in spc default/web for secret t, err: file matching objectName 100%d%s not found in the pod",
+        ),
+        ("MountRotationComplete", "Normal", "successfully rotated mounted contents for spc default/web"),
+        ("SecretRotationComplete", "Normal", "successfully rotated K8s secret s"),
+        ("MountRotationFailed", "Warning", "provider mount err: "),
+    ] {
+        let event = find(reason);
+        assert_eq!(event["type"], type_);
+        assert!(event["message"].as_str().unwrap().starts_with(begin), "{event:#}");
+        assert_eq!(event["source"], json!({"component": "csi-secrets-store-controller", "host": "node-1"}));
+        let about = &event["involvedObject"];
+        assert_eq!(
+            (&about["kind"], &about["name"], &about["uid"]),
+            (&json!("Pod"), &json!("web"), &json!(node.pod_uid))
+        );
+    }
+});
