@@ -91,6 +91,7 @@ paused_stack_test!(the_secret_of_the_pod_is_read_again_and_its_loss_is_told, |_|
     assert_eq!(node.provider.calls()[1].secrets, r#"{"clientid":"second"}"#);
     node.api.delete("secrets", "default", "credentials").unwrap();
     let calls = node.provider.count();
+    sleep(Duration::from_secs(700)).await;
     let status = node.status(|status| status["status"]["conditions"][1]["status"] == "False").await;
     let condition = &status["status"]["conditions"][1];
     assert_eq!(condition["reason"], "NodePublishSecretNotReadable");
