@@ -8,6 +8,7 @@ use keymount_clock::WallClock;
 use keymount_daemon::build::BUILD;
 use keymount_daemon::flags::Flags;
 use keymount_daemon::grpc::{self, Listener};
+use keymount_daemon::hardening::CapabilitySet;
 use keymount_daemon::http;
 use keymount_daemon::log::Format;
 use keymount_daemon::metrics::Registry;
@@ -29,7 +30,13 @@ pub fn main(
     arguments: impl IntoIterator<Item = String>,
     environment: impl Fn(&str) -> Option<String>,
 ) -> ExitCode {
-    let program = Program { name: RUNTIME_NAME, flags: flags::TABLE, version, json: Format::KlogJson };
+    let program = Program {
+        name: RUNTIME_NAME,
+        flags: flags::TABLE,
+        version,
+        json: Format::KlogJson,
+        capabilities: CapabilitySet::empty(),
+    };
     program.run(arguments, |flags, stop| async move {
         tracing::info!(version = BUILD.version, "Starting Azure Key Vault Provider");
         announce(&flags);

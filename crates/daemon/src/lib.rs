@@ -7,6 +7,7 @@
 pub mod build;
 pub mod flags;
 pub mod grpc;
+pub mod hardening;
 pub mod http;
 pub mod log;
 pub mod metrics;

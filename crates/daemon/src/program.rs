@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use tokio_util::sync::CancellationToken;
 
 use crate::flags::{Flag, Flags};
+use crate::hardening::{self, CapabilitySet};
 use crate::log::{self, Format};
 use crate::{runtime, shutdown};
 
@@ -19,6 +20,8 @@ pub struct Program {
     pub version: fn() -> String,
     /// Form of the log when `--log-format-json` is given.
     pub json: Format,
+    /// Capabilities it keeps, of those it is started with.
+    pub capabilities: CapabilitySet,
 }
 
 /// A failure that ends the process.
@@ -61,7 +64,7 @@ impl Program {
         let format = if flags.bool("log-format-json") { self.json } else { Format::Text };
         log::init(log::Options::from_flags(&flags, format));
         log::warn_of_flags_without_effect(&flags);
-        without_core_dumps();
+        hardening::apply(self.capabilities);
         let ended = runtime::build().map_err(Failure::from).and_then(|runtime| {
             runtime.block_on(async {
                 let stop = shutdown::on_signals()?;
@@ -75,13 +78,5 @@ impl Program {
                 ExitCode::from(failure.exit_code)
             }
         }
-    }
-}
-
-/// A core dump would hold secrets, and so would what a debugger of another process reads.
-fn without_core_dumps() {
-    use rustix::process::{DumpableBehavior, set_dumpable_behavior};
-    if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
-        tracing::warn!(err = %error, "cannot turn core dumps off");
     }
 }

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use keymount_daemon::build::BUILD;
 use keymount_daemon::flags::Flags;
+use keymount_daemon::hardening::CapabilitySet;
 use keymount_daemon::log::Format;
 use keymount_daemon::program::{Failure, Program};
 use tokio_util::sync::CancellationToken;
@@ -12,8 +13,19 @@ use crate::config::{Config, ConfigError};
 use crate::flags::FLAGS;
 use crate::process::Driver;
 
-const PROGRAM: Program =
-    Program { name: "secrets-store-csi-driver", flags: FLAGS, version, json: Format::DriverJson };
+const PROGRAM: Program = Program {
+    name: "secrets-store-csi-driver",
+    flags: FLAGS,
+    version,
+    json: Format::DriverJson,
+    capabilities: CAPABILITIES,
+};
+
+/// To mount, and to work in directories and on files of any owner.
+const CAPABILITIES: CapabilitySet = CapabilitySet::SYS_ADMIN
+    .union(CapabilitySet::DAC_OVERRIDE)
+    .union(CapabilitySet::CHOWN)
+    .union(CapabilitySet::FOWNER);
 
 /// Runs a driver with these arguments (without the program's name) until it is told to end.
 pub fn main(arguments: impl IntoIterator<Item = String>) -> ExitCode {

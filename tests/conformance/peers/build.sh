@@ -14,7 +14,7 @@ packages=()
 if [ ${#packages[@]} -gt 0 ]; then
     (cd "$CHECKOUT" && cargo build --quiet "${packages[@]}")
 fi
-built=$(cd "$CHECKOUT" && cd "${CARGO_TARGET_DIR:-target}" && pwd)/debug
+built=$(cd "$CHECKOUT" && cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/debug
 EMULATE=${EMULATE:-$built/examples/emulate}
 DRIVER=${DRIVER:-$built/secrets-store-csi-driver}
 PROVIDER=${PROVIDER:-$built/secrets-store-csi-driver-provider-azure}

@@ -96,3 +96,13 @@ func TestTheSocket(t *testing.T) {
 		t.Errorf("the socket is still there: %v", err)
 	}
 }
+
+// The process with the tokens needs no privilege at all.
+func TestPrivilegesAreGivenUp(t *testing.T) {
+	stack.OursOnly(t, "it keeps what it is started with")
+	provider := stack.StartAzure(t)
+	effective, bounding, final := provider.Process.Privileges(t)
+	if effective != 0 || bounding != 0 || !final {
+		t.Errorf("effective %#x, bounding %#x, no new privileges: %v", effective, bounding, final)
+	}
+}

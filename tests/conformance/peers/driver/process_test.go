@@ -83,3 +83,15 @@ func TestSocketIsRootsOnly(t *testing.T) {
 func TestVersionIsPrinted(t *testing.T) {
 	stack.ExpectVersion(t, "DRIVER", `{"BuildVersion":"`)
 }
+
+// A privileged container has every capability of the node. What neither mounting nor writing for any owner takes is given up.
+func TestPrivilegesAreGivenUp(t *testing.T) {
+	stack.OursOnly(t, "it keeps what it is started with")
+	node := stack.NewNode(t)
+	// CHOWN, DAC_OVERRIDE, FOWNER, SYS_ADMIN: capability.h.
+	const kept = 1<<0 | 1<<1 | 1<<3 | 1<<21
+	effective, bounding, final := node.Driver.Privileges(t)
+	if effective != kept || bounding != kept || !final {
+		t.Errorf("effective %#x, bounding %#x, no new privileges: %v", effective, bounding, final)
+	}
+}

@@ -7,9 +7,11 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
+	"testing"
 	"time"
 )
 
@@ -112,3 +114,29 @@ func onStarter(job func() error) error {
 
 // words splits a command line that stands in a variable.
 func words(commandLine string) []string { return strings.Fields(commandLine) }
+
+// Privileges reads what /proc tells of a process: its effective and its bounding capabilities, as masks, and whether
+// it can get new ones by starting a program.
+func (p *Process) Privileges(t *testing.T) (effective, bounding uint64, final bool) {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		name, value, _ := strings.Cut(line, ":")
+		value = strings.TrimSpace(value)
+		switch name {
+		case "CapEff":
+			effective, err = strconv.ParseUint(value, 16, 64)
+		case "CapBnd":
+			bounding, err = strconv.ParseUint(value, 16, 64)
+		case "NoNewPrivs":
+			final = value == "1"
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return effective, bounding, final
+}
