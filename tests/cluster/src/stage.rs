@@ -1,6 +1,7 @@
 //! The stage of one test: a namespace, a driver as a process of its own, a provider, pods. Every test has a
 //! driver with a name of its own, so that tests do not meet.
 
+mod audit;
 mod cluster;
 mod container;
 mod driver;
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+pub use audit::{Audit, Requests};
 pub use cluster::{
     CLASSES, CLUSTER_ROLE_BINDINGS, CLUSTER_ROLES, CONFIG_MAPS, CSI_DRIVERS, CSI_NODES, Cluster, DEFINITIONS,
     DEPLOYMENTS, EVENTS, NAMESPACES, NODES, OLD_CLASSES, PATIENCE, PODS, ROLE_BINDINGS, Resource, SECRETS,
@@ -154,12 +156,30 @@ impl Stage {
         stage
     }
 
+    /// Starts the driver.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub async fn run_driver(&mut self) {
+        self.driver = Some(self.setup.start().await);
+    }
+
+    /// The requests of the driver to the API server, all of them since it first started.
+    ///
+    /// # Panics
+    /// If the API server writes no audit log.
+    #[must_use]
+    pub fn audit(&self) -> Audit {
+        let log = self.environment.audit_log.clone().expect("KEYMOUNT_AUDIT_LOG is set by run-api.sh");
+        Audit::new(log, format!("system:serviceaccount:{}:{SERVICE_ACCOUNT}", self.namespace))
+    }
+
     /// Starts the driver, and waits until kubelet knows it.
     ///
     /// # Panics
     /// If it does not start.
     pub async fn start_driver(&mut self) {
-        self.driver = Some(self.setup.start().await);
+        self.run_driver().await;
         let name = &self.setup.name;
         let registered = |node: &Value| {
             let drivers = node.pointer("/spec/drivers").and_then(Value::as_array);

@@ -149,18 +149,15 @@ impl Driver {
         self.child.try_wait().expect("a status").is_none()
     }
 
-    /// Resident memory in KiB, without the content of volumes.
+    /// Resident memory in KiB, the content of volumes not included.
     ///
     /// # Panics
     /// If the process is gone.
     #[must_use]
-    pub fn anonymous_and_file_memory(&self) -> u64 {
+    pub fn resident_memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("a process");
-        let value = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
-            line.trim().trim_end_matches(" kB").parse::<u64>().unwrap_or_default()
-        };
-        value("RssAnon:") + value("RssFile:")
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("resident memory");
+        line.trim().trim_end_matches(" kB").parse().expect("a number")
     }
 
     /// What it has logged.

@@ -17,6 +17,8 @@ pub struct Environment {
     pub registrar: Option<PathBuf>,
     /// The scripts that control the node: `KEYMOUNT_NODE_SCRIPTS`.
     pub node_scripts: Option<PathBuf>,
+    /// The audit log of the API server, if it writes one: `KEYMOUNT_AUDIT_LOG`.
+    pub audit_log: Option<PathBuf>,
     /// Kubelet's directory, `KUBELET_ROOT`, where there is a kubelet.
     pub kubelet_root: Option<PathBuf>,
     /// Name of the node, `NODE_NAME`.
@@ -56,6 +58,7 @@ impl Environment {
             provider_azure: path("KEYMOUNT_PROVIDER_AZURE"),
             registrar: path("NODE_DRIVER_REGISTRAR"),
             node_scripts: path("KEYMOUNT_NODE_SCRIPTS"),
+            audit_log: path("KEYMOUNT_AUDIT_LOG"),
             kubelet_root: path("KUBELET_ROOT"),
             node_name: text("NODE_NAME").unwrap_or_else(|| "node-1".to_owned()),
             image: text("IMAGE").unwrap_or_default(),
