@@ -1,5 +1,6 @@
 //! The project's chores: `cargo xtask <chore>`.
 
+mod charts;
 mod crds;
 mod generated;
 mod reference;
@@ -21,6 +22,12 @@ enum Chore {
         #[arg(long)]
         full: bool,
     },
+    /// Writes what is made from the charts' values, and checks what the charts promise
+    Charts {
+        /// Only says whether the files are up to date
+        #[arg(long)]
+        check: bool,
+    },
     /// Writes the CustomResourceDefinitions from the types
     Crds {
         /// Only says whether the files are up to date
@@ -38,6 +45,7 @@ enum Chore {
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().chore {
         Chore::Ci { full } => ci(full),
+        Chore::Charts { check } => generated::update(charts::files()?, check),
         Chore::Crds { check } => generated::update(crds::files()?, check),
         Chore::Docs { check } => generated::update(reference::files(), check),
     }
