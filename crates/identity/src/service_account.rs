@@ -32,10 +32,32 @@ pub enum ServiceAccountTokenError {
     Audience(&'static str),
 }
 
-/// One entry of the attribute. Every field may be absent or null.
+/// One entry of the attribute, which may be null.
+#[derive(Default)]
+struct Entry(Fields);
+
+impl<'de> Deserialize<'de> for Entry {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        let raw = <&RawValue>::deserialize(json)?;
+        match kind(raw.get()) {
+            "null" => Ok(Self::default()),
+            "object" => serde_json::from_str(raw.get()).map(Self).map_err(|error| {
+                // Positions are those inside the entry, so they would mislead.
+                let text = error.to_string();
+                let end = text.rfind(" at line ").unwrap_or(text.len());
+                serde::de::Error::custom(&text[..end])
+            }),
+            other => Err(serde::de::Error::custom(format_args!(
+                "json: cannot unmarshal {other} into Go value of type auth.saToken"
+            ))),
+        }
+    }
+}
+
+/// Its fields. Every one may be absent or null.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Entry {
+struct Fields {
     #[serde(alias = "Token", deserialize_with = "text")]
     token: Option<SecretString>,
     #[serde(rename = "expirationTimestamp", deserialize_with = "timestamp")]
@@ -44,21 +66,34 @@ struct Entry {
 
 fn text<'de, D: Deserializer<'de>>(json: D) -> Result<Option<SecretString>, D::Error> {
     let raw = <&RawValue>::deserialize(json)?;
-    let kind = match raw.get().as_bytes().first() {
-        Some(b'"') => return Ok(serde_json::from_str(raw.get()).ok()),
-        Some(b'n') => return Ok(None),
-        Some(b'{') => "object",
-        Some(b'[') => "array",
-        Some(b't' | b'f') => "bool",
-        _ => "number",
+    let kind = match kind(raw.get()) {
+        "string" => return Ok(serde_json::from_str(raw.get()).ok()),
+        "null" => return Ok(None),
+        kind => kind,
     };
     Err(serde::de::Error::custom(format_args!(
         "json: cannot unmarshal {kind} into Go struct field saToken.token of type string"
     )))
 }
 
+/// What Go calls the JSON value that a text is.
+fn kind(json: &str) -> &'static str {
+    match json.trim_start().as_bytes().first() {
+        Some(b'"') => "string",
+        Some(b'n') => "null",
+        Some(b'{') => "object",
+        Some(b'[') => "array",
+        Some(b't' | b'f') => "bool",
+        _ => "number",
+    }
+}
+
 fn timestamp<'de, D: Deserializer<'de>>(json: D) -> Result<(), D::Error> {
-    let Some(text) = Option::<String>::deserialize(json)? else { return Ok(()) };
+    let raw = <&RawValue>::deserialize(json)?;
+    if !matches!(kind(raw.get()), "string" | "null") {
+        return Err(serde::de::Error::custom("Time.UnmarshalJSON: input is not a JSON string"));
+    }
+    let Ok(Some(text)) = serde_json::from_str::<Option<String>>(raw.get()) else { return Ok(()) };
     if text.parse::<Timestamp>().is_ok() {
         return Ok(());
     }
@@ -83,11 +118,14 @@ pub fn token_for(
     if json.is_empty() {
         return Err(ServiceAccountTokenError::Absent);
     }
-    let mut tokens: HashMap<String, Option<Entry>> = serde_json::from_str::<Option<_>>(json)
+    let mut tokens: HashMap<String, Entry> = serde_json::from_str::<Option<_>>(json)
         .map_err(|error| ServiceAccountTokenError::Malformed(go_words(json, &error)))?
         .unwrap_or_default();
-    let entry = tokens.remove(audience).flatten().unwrap_or_default();
-    entry.token.filter(|token| !token.expose().is_empty()).ok_or(ServiceAccountTokenError::Audience(audience))
+    let Entry(fields) = tokens.remove(audience).unwrap_or_default();
+    fields
+        .token
+        .filter(|token| !token.expose().is_empty())
+        .ok_or(ServiceAccountTokenError::Audience(audience))
 }
 
 /// What Go would say, as far as that shows no more than one character of the input.
@@ -100,12 +138,13 @@ fn go_words(json: &str, error: &serde_json::Error) -> String {
         }
         (Category::Data, Some('{')) => {
             let text = error.to_string();
-            let own = text.starts_with("json: ") || text.starts_with("parsing time ");
+            let own =
+                ["json: ", "parsing time ", "Time.UnmarshalJSON: "].iter().any(|own| text.starts_with(own));
             let end = text.rfind(" at line ").unwrap_or(text.len());
             if own { text[..end].to_owned() } else { "json: cannot unmarshal into Go value".to_owned() }
         }
         (Category::Data, _) => {
-            "json: cannot unmarshal into Go value of type map[string]auth.saToken".to_owned()
+            format!("json: cannot unmarshal {} into Go value of type map[string]auth.saToken", kind(json))
         }
         _ => format!("invalid JSON at line {} column {}", error.line(), error.column()),
     }
@@ -214,8 +253,13 @@ pub(crate) mod tests {
                 r#"{"a":{"token":"t","expirationTimestamp":"soon"}}"#,
                 "parsing time \"soon\" as \"2006-01-02T15:04:05Z07:00\": cannot parse \"soon\" as \"2006\"",
             ),
-            ("[]", "json: cannot unmarshal into Go value of type map[string]auth.saToken"),
-            (r#"{"a":"c4n4ry"}"#, "json: cannot unmarshal into Go value"),
+            (
+                r#"{"a":{"token":"t","expirationTimestamp":5}}"#,
+                "Time.UnmarshalJSON: input is not a JSON string",
+            ),
+            ("[]", "json: cannot unmarshal array into Go value of type map[string]auth.saToken"),
+            (r#""c4n4ry""#, "json: cannot unmarshal string into Go value of type map[string]auth.saToken"),
+            (r#"{"a":"c4n4ry"}"#, "json: cannot unmarshal string into Go value of type auth.saToken"),
         ] {
             let expected = format!("failed to unmarshal service account tokens, error: {end}");
             assert_eq!(find(json), Err(expected), "{json}");

@@ -292,6 +292,24 @@ mod tests {
     }
 
     #[test]
+    fn halves_of_surrogate_pairs_are_replaced_as_in_go() {
+        for (text, value) in [
+            (r"a\ud83d\ude00b", "a\u{1f600}b"),
+            (r"a\ud83db\n", "a\u{fffd}b\n"),
+            (r"\ude00\ud83d", "\u{fffd}\u{fffd}"),
+            (r"\ud83d\ud83d\ude00", "\u{fffd}\u{1f600}"),
+            (r"\\ud83d\uD800", "\\ud83d\u{fffd}"),
+        ] {
+            let body = format!(r#"{{"value":"{text}"}}"#);
+            let content = Content::parse_object(ObjectKind::Secret, body.as_bytes()).expect("a secret");
+            let Content::Secret(secret) = content else { panic!("another kind") };
+            assert_eq!(secret.value.expect("a value").expose(), value, "{text}");
+        }
+        let broken = Content::parse_object(ObjectKind::Secret, br#"{"value":"\ud8"}"#);
+        assert!(broken.is_err());
+    }
+
+    #[test]
     fn pages_of_versions() {
         let body = br#"{"value":[{"id":"https://kv/secrets/n/a","attributes":{"enabled":false,"created":5}},
             {"id":"https://kv/secrets/n/b"},{}],"nextLink":"https://kv/next"}"#;
@@ -343,6 +361,7 @@ mod tests {
             ),
             (r#"{"value" "c4n4ry"}"#, "invalid JSON at line 1 column 10"),
             ("c4n4ry", "invalid JSON at line 1 column 1"),
+            (r#"{"value":"c4n4ry"} c4n4ry"#, "invalid character 'c' after top-level value"),
         ] {
             let error = Content::parse_object(ObjectKind::Secret, body.as_bytes()).err().expect("an error");
             let text = error.to_string();

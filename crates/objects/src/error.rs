@@ -98,7 +98,7 @@ pub enum FieldProblem {
     #[error("file name must not contain '..'")]
     FileNameBacksteps,
     /// Not an octal number.
-    #[error("file permission must be a valid octal number: {0} is not one from 0 to 0777")]
+    #[error("file permission must be a valid octal number: {0} is not one from 0 to 07777")]
     Permission(String),
     /// A field that the Go provider does not know.
     #[error(transparent)]

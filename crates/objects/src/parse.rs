@@ -157,7 +157,8 @@ pub(crate) fn parse_permission(permission: &str, default: u32) -> Result<i32, Fi
         return Ok(default.cast_signed());
     }
     match i32::from_str_radix(permission, 8) {
-        Ok(mode @ 0..=0o777) => Ok(mode),
+        // Nine bits and three more, which Go takes too; what becomes of those is for the driver to say.
+        Ok(mode @ 0..=0o7777) => Ok(mode),
         _ => Err(FieldProblem::Permission(permission.to_owned())),
     }
 }

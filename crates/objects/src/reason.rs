@@ -35,7 +35,7 @@ pub enum Reason {
     InvalidObjectEncoding,
     /// The object's file name is missing, or leads out of the volume.
     InvalidFileName,
-    /// `filePermission` is not an octal number of at most 0777.
+    /// `filePermission` is not an octal number of at most 07777.
     InvalidFilePermission,
     /// Two objects write one file, or one's file is the other's directory.
     FileConflict,

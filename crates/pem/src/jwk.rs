@@ -123,6 +123,10 @@ fn rsa(jwk: &Jwk<'_>) -> Result<Vec<u8>, JwkError> {
 fn ec(jwk: &Jwk<'_>) -> Result<Vec<u8>, JwkError> {
     let curve =
         Curve::from_jwk_name(jwk.crv).ok_or_else(|| JwkError::UnsupportedCurve(jwk.crv.to_owned()))?;
+    // Go takes what is missing for 0, and there is no such point.
+    if jwk.x.is_empty() || jwk.y.is_empty() {
+        return Err(JwkError::NotOnCurve(curve.go_name()));
+    }
     let [x, y] = [number("x", jwk.x)?, number("y", jwk.y)?].map(|number| padded(&number, curve.size()));
     let point = match (x, y) {
         (Some(x), Some(y)) => [&[4][..], x.expose(), y.expose()].concat(),

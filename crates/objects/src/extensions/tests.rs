@@ -195,7 +195,7 @@ fn what_is_wrong_is_named() {
         ),
         (
             s("jsonPath: [{path: $, objectAlias: f, filePermission: 888}]"),
-            "jsonPath[0]: file permission must be a valid octal number: 888 is not one from 0 to 0777",
+            "jsonPath[0]: file permission must be a valid octal number: 888 is not one from 0 to 07777",
             Reason::InvalidFilePermission,
         ),
         (path("a.b"), "jsonPath[0]: a.b is not a JSONPath: ", Reason::InvalidJsonPath),

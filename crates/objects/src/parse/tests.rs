@@ -132,6 +132,8 @@ fn permissions_are_octal() {
         ("755", 0o755),
         ("0", 0),
         ("\" 0777 \"", 0o777),
+        ("07777", 0o7777),
+        ("\"+644\"", 0o644),
         ("+0400", 0o400),
         ("\"\"", 0o644),
     ] {
@@ -139,10 +141,10 @@ fn permissions_are_octal() {
         assert_eq!(object.map(|object| object.mode), Ok(mode), "{permission}");
     }
     for permission in
-        ["0900", "900", "abc", "0o755", "493", "07777", "01000", "-1", "0x1FF", "6 4 4", "99999999999"]
+        ["0900", "900", "abc", "0o755", "493", "010000", "100644", "-1", "0x1FF", "6 4 4", "99999999999"]
     {
         let error = one(&format!("objectName: n\nobjectType: secret\nfilePermission: {permission}"));
-        let error = error.expect_err("no octal number up to 0777");
+        let error = error.expect_err("no octal number up to 07777");
         assert_eq!(error.reason(), Reason::InvalidFilePermission);
         assert!(error.text().starts_with(
             "failed to get objectType:secret, objectName:n, objectVersion:: file permission must be a \

@@ -60,9 +60,17 @@ impl Document {
         };
         let mut builder = Builder::new(text, budget);
         for event in Parser::new_from_str_with_options(text, options) {
-            let (event, span) = event.map_err(|error| {
-                syntax::explain(text, &error, builder.innermost(), builder.budget.depth())
-            })?;
+            let (event, span) = match event {
+                Ok(event) => event,
+                Err(error) => {
+                    // Go reads no further than the collection.
+                    if let Some(collection) = syntax::before_spare_brackets(text) {
+                        return Self::parse(collection, budget);
+                    }
+                    let depth = builder.budget.depth();
+                    return Err(syntax::explain(text, &error, builder.innermost(), depth));
+                }
+            };
             if builder.accept(event, span)? {
                 break;
             }
@@ -119,6 +127,9 @@ impl<'a> Builder<'a> {
                 let block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
                 let header = if block { block_header(self.text, &span, &text) } else { None };
                 let at = header.unwrap_or_else(|| self.start(&span));
+                if header.is_some() {
+                    self.refuse_tab_behind_block(&span, at)?;
+                }
                 let literal = (style == ScalarStyle::Literal && header.is_some())
                     .then(|| Literal { line: at.line + 1, indent: span.start.col() });
                 let node = scalar_node(text.into_owned(), style, tag.as_deref(), at, literal);
@@ -206,16 +217,43 @@ impl<'a> Builder<'a> {
             length += 1;
         }
         if tab && matches!(before.as_bytes().iter().rev().nth(length), None | Some(b'\n' | b'\r')) {
-            return Err(syntax::tab(node.at, "found character that cannot start any token"));
+            return Err(syntax::tab(node.at));
         }
         match &node.kind {
             Kind::Scalar { text, literal: Some(_) }
                 if text.trim_start_matches('\n').starts_with('\t') && !has_explicit_indent(after) =>
             {
-                Err(syntax::tab(node.at, "found a tab character where an indentation space is expected"))
+                let blank_lines = text.len() - text.trim_start_matches('\n').len();
+                Err(syntax::tab_in_block(
+                    node.at,
+                    Position { line: node.at.line + 1 + blank_lines, ..node.at },
+                ))
             }
             _ => Ok(()),
         }
+    }
+
+    /// Go looks for the next line of a block scalar, and takes no tab before it has found its indentation.
+    fn refuse_tab_behind_block(&self, first_line: &Span, at: Position) -> Result<(), Failure> {
+        let rest =
+            first_line.start.byte_offset().and_then(|offset| self.text.get(offset..)).unwrap_or_default();
+        for (index, line) in rest.lines().enumerate().skip(1) {
+            let content = line.trim_start_matches(' ');
+            let column = line.len() - content.len();
+            if column >= first_line.start.col() {
+                continue;
+            }
+            match content.as_bytes().first() {
+                None => {}
+                Some(b'\t') => {
+                    let offset = content.as_ptr().addr() - self.text.as_ptr().addr();
+                    let tab = Position { line: first_line.start.line() + index, column: column + 1, offset };
+                    return Err(syntax::tab_in_block(at, tab));
+                }
+                Some(_) => break,
+            }
+        }
+        Ok(())
     }
 
     fn add(&mut self, node: Node, anchor: usize) -> Result<NodeId, Failure> {

@@ -75,7 +75,8 @@ pub(super) fn explain(text: &str, error: &ScanError, open: Option<OpenCollection
             (Mistake::Tab, here, "found character that cannot start any token")
         }
         K::TabAtBlockScalarStart => {
-            (Mistake::Tab, here, "found a tab character where an indentation space is expected")
+            let blame = Blame::Span(at.line, line_of_leading_tab(text, at));
+            (Mistake::Tab, blame, "found a tab character where an indentation space is expected")
         }
         K::TabInPlainScalar => {
             let tab = line_of_leading_tab(text, at);
@@ -116,13 +117,20 @@ pub(super) fn explain(text: &str, error: &ScanError, open: Option<OpenCollection
             (Mistake::Indentation, here, "block sequence entries are not allowed in this context")
         }
         K::SimpleKeyExpected => (Mistake::Colon, here, "could not find expected ':'"),
+        K::ExpectedBlockMappingKey | K::ExpectedBlockSequenceEntry if starts_with_tab(text, at) => {
+            return tab(at);
+        }
         K::InvalidBlockScalarIndent | K::ExpectedBlockMappingKey | K::ExpectedBlockSequenceEntry => {
             let (blame, words) = expected(open);
             (Mistake::Indentation, blame, words)
         }
         K::UnclosedFlowCollection { open } => {
             let end = last_line + usize::from(!text.ends_with('\n'));
-            (Mistake::Bracket, Blame::Structure(at.line, end), separator(*open == '{'))
+            if awaits_node(text) {
+                (Mistake::Bracket, Blame::Structure(end, end), "did not find expected node content")
+            } else {
+                (Mistake::Bracket, Blame::Structure(at.line, end), separator(*open == '{'))
+            }
         }
         K::MismatchedFlowCollectionEnd { open: bracket, .. } => {
             let start = open.map_or(at.line, |open| open.start.line);
@@ -216,8 +224,16 @@ fn expected(text: &str, open: Option<OpenCollection>, at: Position) -> (Blame, &
 fn is_second_pair(text: &str, at: Position) -> bool {
     let (before, after) = text.split_at_checked(at.offset).unwrap_or((text, ""));
     let line = after.lines().next().unwrap_or_default();
-    let is_first = before.lines().next_back().unwrap_or_default().trim_start().is_empty();
-    (line.contains(": ") || line.ends_with(':')) && (!is_first || before.is_empty())
+    // A list's dash is nothing, and a flow collection would be a key itself.
+    let before = before.rsplit('\n').next().unwrap_or_default().trim_matches([' ', '-']);
+    let is_second = !before.is_empty() && !before.starts_with(['{', '[']);
+    (line.contains(": ") || line.ends_with(':')) && is_second
+}
+
+/// Whether a tab is in the indentation before `at`.
+fn starts_with_tab(text: &str, at: Position) -> bool {
+    let before = text.get(..at.offset).unwrap_or_default().rsplit('\n').next().unwrap_or_default();
+    before.contains('\t') && before.trim().is_empty()
 }
 
 /// The flow collection that is open at `at`; for a text that is one, because the parser reports
@@ -249,6 +265,36 @@ fn open_bracket(text: &str, at: Position) -> Option<OpenCollection> {
     open.pop().filter(|_| text.trim_start().starts_with(['[', '{']))
 }
 
+/// Whether a text whose last flow collection is not closed ends where Go wants a value rather than a separator.
+fn awaits_node(text: &str) -> bool {
+    let content = text.lines().rev().map(|line| match line.find(" #") {
+        Some(comment) => line[..comment].trim(),
+        None if line.trim_start().starts_with('#') => "",
+        None => line.trim(),
+    });
+    content.into_iter().find(|line| !line.is_empty()).is_some_and(|line| line.ends_with(['[', '{', ',', ':']))
+}
+
+/// The flow collection that a text consists of but for brackets too many behind it; none if it is another text.
+pub(super) fn before_spare_brackets(text: &str) -> Option<&str> {
+    let (mut depth, mut quote) = (0_usize, None);
+    for (offset, character) in text.char_indices() {
+        match (quote, character) {
+            (Some(quoted), _) if quoted == character => quote = None,
+            (None, '"' | '\'') => quote = Some(character),
+            (None, '[' | '{') => depth += 1,
+            (None, ']' | '}') => depth = depth.checked_sub(1)?,
+            (None, _) if depth == 0 && !character.is_whitespace() => return None,
+            _ => continue,
+        }
+        if depth == 0 && matches!(character, ']' | '}') {
+            let (collection, rest) = text.split_at_checked(offset + 1)?;
+            return rest.trim_start().starts_with([']', '}']).then_some(collection);
+        }
+    }
+    None
+}
+
 const fn separator(mapping: bool) -> &'static str {
     if mapping { "did not find expected ',' or '}'" } else { "did not find expected ',' or ']'" }
 }
@@ -258,8 +304,16 @@ fn is_control(character: char) -> bool {
 }
 
 /// A failure for a tab that the parser lets pass and Go does not.
-pub(super) fn tab(at: Position, words: &str) -> Failure {
+pub(super) fn tab(at: Position) -> Failure {
+    let words = "found character that cannot start any token";
     let text = format!("{}{words}", Blame::Token(at.line).prefix());
+    Failure { cause: Cause::Syntax(Mistake::Tab), text, at }
+}
+
+/// The same for a tab in the indentation of a block scalar whose header stands at `header`.
+pub(super) fn tab_in_block(header: Position, at: Position) -> Failure {
+    let words = "found a tab character where an indentation space is expected";
+    let text = format!("{}{words}", Blame::Span(header.line, at.line).prefix());
     Failure { cause: Cause::Syntax(Mistake::Tab), text, at }
 }
 

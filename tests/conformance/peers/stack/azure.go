@@ -24,6 +24,12 @@ type Azure struct {
 // StartAzure starts PROVIDER and waits until it answers. Its ports are the usual ones: one at a time.
 func StartAzure(t *testing.T, flags ...string) *Azure {
 	t.Helper()
+	return StartAzureTrusting(t, shared.CA, flags...)
+}
+
+// StartAzureTrusting is StartAzure for a provider that trusts the certificates of a file, not those of the emulator.
+func StartAzureTrusting(t *testing.T, roots string, flags ...string) *Azure {
+	t.Helper()
 	directory, err := os.MkdirTemp("", "keymount-azure-")
 	if err != nil {
 		t.Fatal(err)
@@ -31,7 +37,7 @@ func StartAzure(t *testing.T, flags ...string) *Azure {
 	t.Cleanup(func() { os.RemoveAll(directory) })
 	a := &Azure{t: t, Socket: directory + "/azure.sock"}
 	command := append(append(words(variable("PROVIDER")), "--endpoint=unix://"+a.Socket, "-v=5"), flags...)
-	if a.Process, err = start("provider", command, []string{"SSL_CERT_FILE=" + shared.CA}, nil); err != nil {
+	if a.Process, err = start("provider", command, []string{"SSL_CERT_FILE=" + roots}, nil); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

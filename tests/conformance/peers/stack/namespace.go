@@ -70,3 +70,28 @@ func loopback() error {
 	}
 	return nil
 }
+
+// AddAddress gives the loopback interface of this namespace another address under a label such as "lo:name", as
+// `ip address add … dev lo` does.
+func AddAddress(label string, address [4]byte) error {
+	if os.Getenv(isolated) == "" {
+		return fmt.Errorf("not in a namespace of its own")
+	}
+	socket, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_DGRAM, 0)
+	if err != nil {
+		return err
+	}
+	defer syscall.Close(socket)
+	// struct ifreq
+	request := struct {
+		name    [syscall.IFNAMSIZ]byte
+		address syscall.RawSockaddrInet4
+		rest    [8]byte
+	}{address: syscall.RawSockaddrInet4{Family: syscall.AF_INET, Addr: address}}
+	copy(request.name[:], label)
+	_, _, failure := syscall.Syscall(syscall.SYS_IOCTL, uintptr(socket), syscall.SIOCSIFADDR, uintptr(unsafe.Pointer(&request)))
+	if failure != 0 {
+		return failure
+	}
+	return nil
+}

@@ -1,0 +1,93 @@
+package azure
+
+const (
+	workloadTokens = `{"api://AzureADTokenExchange":{"token":"workload-token","expirationTimestamp":"2030-01-01T00:00:00Z"},"api://AKSIdentityBinding":{"token":"binding-token","expirationTimestamp":"2030-01-01T00:00:00Z"}}`
+	noPrincipal    = "null"
+)
+
+// workload are the attributes of a workload identity.
+func workload(pairs ...string) map[string]string {
+	return merge(with("clientID", "client-$TENANT", accountTokens, workloadTokens), with(pairs...))
+}
+
+func machine(pairs ...string) map[string]string {
+	return merge(with("useVMManagedIdentity", "true", "userAssignedIdentityID", "$POD"), with(pairs...))
+}
+
+const entraRefusal = `{"error":"invalid_client","error_description":"AADSTS7000215: Invalid client secret provided.","error_codes":[7000215],"timestamp":"2026-01-01 00:00:00Z","trace_id":"t","correlation_id":"c","error_uri":"https://login.microsoftonline.com/error?code=7000215"}`
+
+// identityCases: who asks, how, and what is said when it fails.
+var identityCases = []golden{
+	{name: "service principal"},
+	{name: "service principal in any case", secrets: `{"ClientID":"app","CLIENTSECRET":"s&cret=ä+ "}`},
+	{name: "service principal with more keys", secrets: `{"clientid":"app","clientsecret":"s","foo":"bar"}`},
+	{name: "service principal with spaces", secrets: `{"clientid":" app ","clientsecret":" s\n"}`},
+	{name: "no client id", secrets: `{"clientsecret":"s"}`},
+	{name: "client id empty", secrets: `{"clientid":"","clientsecret":"s"}`},
+	{name: "no client secret", secrets: `{"clientid":"c"}`},
+	{name: "client secret empty", secrets: `{"clientid":"c","clientsecret":""}`},
+	{name: "no principal", secrets: noPrincipal},
+	{name: "principal refused", azure: at("token", reply{status: 401, body: entraRefusal})},
+	{name: "principal refused without JSON", azure: at("token", reply{status: 400, body: "no"})},
+	{name: "principal refused without body", azure: at("token", reply{status: 400})},
+	{name: "principal unavailable once", azure: at("token", reply{status: 503, times: 1})},
+	{name: "principal throttled for long", azure: at("token", reply{status: 429, body: entraRefusal, header: map[string]string{"Retry-After": "61"}})},
+	{name: "principal expires as text", azure: at("token", body(`{"token_type":"Bearer","expires_in":"3599","access_token":"golden-token"}`))},
+	{name: "principal after a missing type", objects: array(item("x", "s1", nil)), azure: at("token", reply{status: 401, body: entraRefusal})},
+	{name: "adfs", attributes: with("tenantID", "adfs"), secrets: `{"clientid":"$CLIENT","clientsecret":"s"}`},
+	{name: "workload identity", attributes: workload(), secrets: noPrincipal},
+	{name: "workload identity goes before the principal", attributes: workload()},
+	{name: "workload identity trims", attributes: workload("clientID", " client \n", accountTokens, " "+workloadTokens+"\n"), secrets: noPrincipal},
+	{name: "workload identity without expiry", attributes: workload(accountTokens, `{"api://AzureADTokenExchange":{"token":"workload-token"}}`), secrets: noPrincipal},
+	{name: "workload identity that is expired", attributes: workload(accountTokens, `{"api://AzureADTokenExchange":{"token":"workload-token","expirationTimestamp":"2001-01-01T00:00:00Z"}}`), secrets: noPrincipal},
+	{name: "workload identity refused", attributes: workload(), secrets: noPrincipal, azure: at("token", reply{status: 400, body: entraRefusal})},
+	{name: "tokens without client", attributes: with(accountTokens, workloadTokens)},
+	{name: "tokens without client and principal", attributes: with(accountTokens, workloadTokens), secrets: noPrincipal},
+	{name: "no tokens", attributes: with("clientID", "c"), secrets: noPrincipal},
+	{name: "no tokens beside a principal", attributes: with("clientID", "c")},
+	{name: "tokens empty", attributes: with("clientID", "c", accountTokens, " ")},
+	{name: "tokens null", attributes: with("clientID", "c", accountTokens, "null")},
+	{name: "tokens empty object", attributes: with("clientID", "c", accountTokens, "{}")},
+	{name: "tokens not JSON", attributes: with("clientID", "c", accountTokens, "invalid")},
+	{name: "tokens truncated", attributes: with("clientID", "c", accountTokens, `{"a":`)},
+	{name: "tokens a list", attributes: with("clientID", "c", accountTokens, "[]")},
+	{name: "tokens a text", attributes: with("clientID", "c", accountTokens, `"x"`)},
+	{name: "tokens of another audience", attributes: with("clientID", "c", accountTokens, `{"aud1":{"token":"x"}}`)},
+	{name: "token empty", attributes: with("clientID", "c", accountTokens, `{"api://AzureADTokenExchange":{"token":""}}`)},
+	{name: "token null", attributes: with("clientID", "c", accountTokens, `{"api://AzureADTokenExchange":null}`)},
+	{name: "token a number", attributes: with("clientID", "c", accountTokens, `{"api://AzureADTokenExchange":{"token":1}}`)},
+	{name: "token a text", attributes: with("clientID", "c", accountTokens, `{"api://AzureADTokenExchange":"x"}`)},
+	{name: "token expires soon", attributes: with("clientID", "c", accountTokens, `{"api://AzureADTokenExchange":{"token":"x","expirationTimestamp":"soon"}}`)},
+	{name: "token expires at a number", attributes: with("clientID", "c", accountTokens, `{"api://AzureADTokenExchange":{"token":"x","expirationTimestamp":5}}`)},
+	{name: "token expires at an empty text", attributes: with("clientID", "c", accountTokens, `{"api://AzureADTokenExchange":{"token":"x","expirationTimestamp":""}}`)},
+	{name: "token expires at null", attributes: workload(accountTokens, `{"api://AzureADTokenExchange":{"token":"workload-token","expirationTimestamp":null}}`), secrets: noPrincipal},
+	{name: "another audience expires soon", attributes: with("clientID", "c", accountTokens, `{"api://AzureADTokenExchange":{"token":"x"},"b":{"token":"x","expirationTimestamp":"soon"}}`)},
+	{name: "keys of tokens in capitals", attributes: workload(accountTokens, `{"api://AzureADTokenExchange":{"Token":"workload-token","ExpirationTimestamp":"2030-01-01T00:00:00Z"}}`), secrets: noPrincipal},
+	{name: "machine", attributes: machine(), secrets: noPrincipal},
+	{name: "machine in another cloud", attributes: machine("cloudName", "AzureChinaCloud"), secrets: noPrincipal},
+	{name: "machine ignores the tenant's characters", attributes: machine("tenantID", "a b"), secrets: noPrincipal},
+	{name: "machine with a client", attributes: machine("clientID", "c"), secrets: noPrincipal},
+	{name: "machine with a client and its token", attributes: machine("clientID", "c", accountTokens, workloadTokens), secrets: noPrincipal},
+	{name: "machine refused", attributes: machine(), secrets: noPrincipal, azure: at("imds", reply{status: 400, body: `{"error":"invalid_request","error_description":"Identity not found"}`})},
+	{name: "machine forbidden", attributes: machine(), secrets: noPrincipal, azure: at("imds", reply{status: 403, body: `{"error":"x"}`})},
+	{name: "machine of numbers", attributes: machine(), secrets: noPrincipal, azure: at("imds", body(`{"access_token":"golden-token","expires_in":86399,"expires_on":4000000000,"resource":"https://vault.azure.net","token_type":"Bearer"}`))},
+	{name: "machine reads two types with one token", attributes: machine(), secrets: noPrincipal, objects: array(secret("s1"), key("k1"))},
+	{name: "pod identity", attributes: with("usePodIdentity", "true"), secrets: noPrincipal},
+	{name: "pod identity ignores the tenant's characters", attributes: with("usePodIdentity", "true", "tenantID", "a b"), secrets: noPrincipal},
+	{name: "pod identity with a client", attributes: with("usePodIdentity", "true", "clientID", "c"), secrets: noPrincipal},
+	{name: "pod identity not found", attributes: with("usePodIdentity", "true"), secrets: noPrincipal, azure: at("nmi", reply{status: 404, body: "no azure identity found for request clientID\n"})},
+	{name: "pod identity forbidden", attributes: with("usePodIdentity", "true"), secrets: noPrincipal, azure: at("nmi", reply{status: 403})},
+	{name: "pod identity without token", attributes: with("usePodIdentity", "true"), secrets: noPrincipal, azure: at("nmi", body(`{"token":{},"clientid":"c"}`))},
+	{name: "pod identity without client", attributes: with("usePodIdentity", "true"), secrets: noPrincipal, azure: at("nmi", body(`{"token":{"access_token":"golden-token"}}`))},
+	{name: "pod identity empty object", attributes: with("usePodIdentity", "true"), secrets: noPrincipal, azure: at("nmi", body(`{}`))},
+	{name: "pod identity of numbers", attributes: with("usePodIdentity", "true"), secrets: noPrincipal, azure: at("nmi", body(`{"token":{"access_token":"golden-token","expires_in":3599,"expires_on":4000000000},"clientid":"c"}`))},
+	{name: "pod identity in the German cloud", attributes: with("usePodIdentity", "true", "cloudName", "AzureGermanCloud"), secrets: noPrincipal},
+	{name: "binding without client", attributes: with("useAzureTokenProxy", "true"), secrets: noPrincipal},
+	{name: "binding without client and with tokens", attributes: with("useAzureTokenProxy", "true", accountTokens, workloadTokens)},
+	{name: "binding without tokens", attributes: with("useAzureTokenProxy", "true", "clientID", "c")},
+	{name: "binding without its token", attributes: with("useAzureTokenProxy", "true", "clientID", "c", accountTokens, `{"api://AzureADTokenExchange":{"token":"x"}}`)},
+	{name: "binding with tokens that are no JSON", attributes: with("useAzureTokenProxy", "true", "clientID", "c", accountTokens, "x")},
+	{name: "binding outside a cluster", attributes: with("useAzureTokenProxy", "true", "clientID", "c", accountTokens, workloadTokens)},
+	{name: "binding outside a cluster before the tenant", attributes: with("useAzureTokenProxy", "true", "clientID", "c", accountTokens, workloadTokens, "tenantID", "a b")},
+	{name: "binding after the vault name", attributes: with("useAzureTokenProxy", "true", "clientID", "c", accountTokens, workloadTokens, "keyvaultName", "k")},
+}
