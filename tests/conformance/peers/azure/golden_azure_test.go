@@ -73,7 +73,7 @@ func refusal(status int, code, message string) reply {
 // hosts are the names that lead here, beside those of the vaults.
 var hosts = []string{
 	"login.microsoftonline.com", "login.microsoftonline.us", "login.chinacloudapi.cn", "login.microsoftonline.de",
-	"login.golden.test", "adfs.golden.test", "westus2.login.microsoft.com",
+	"login.golden.test", "adfs.golden.test", "proxy.golden.test",
 }
 
 // suffixes are those of the clouds' vaults.
@@ -183,7 +183,7 @@ func (a *scriptedAzure) script(name string, answers map[string]reply) *script {
 	s.answers, s.calls, s.directory = answers, map[string]int{}, a.directory
 	a.lock.Lock()
 	defer a.lock.Unlock()
-	for _, name := range []string{s.vault, s.tenant, s.pod, "client-" + s.tenant} {
+	for _, name := range []string{s.vault, s.tenant, s.pod, "client-" + s.tenant, systemAssigned} {
 		a.cases[name] = s
 	}
 	return s
@@ -307,7 +307,14 @@ func (a *scriptedAzure) authority(writer http.ResponseWriter, request *http.Requ
 			strings.TrimSuffix(endpoint, "/oauth2/v2.0/authorize")+"/v2.0/.well-known/openid-configuration", host, host, host)
 		return
 	}
-	tenant := strings.Split(strings.Trim(request.URL.Path, "/"), "/")[0]
+	below, through := "", ""
+	path := strings.Trim(request.URL.Path, "/")
+	// A token proxy keeps the name of the authority, and has one of its own for TLS.
+	if name := request.TLS.ServerName; name != host {
+		below, through = "below/", " through "+name
+		path = strings.TrimPrefix(path, below)
+	}
+	tenant := strings.Split(path, "/")[0]
 	s := a.of(tenant)
 	if strings.HasSuffix(request.URL.Path, "openid-configuration") {
 		base, token := "https://"+host+"/"+tenant, "/oauth2/v2.0/token"
@@ -330,7 +337,7 @@ func (a *scriptedAzure) authority(writer http.ResponseWriter, request *http.Requ
 		return
 	}
 	s.lock.Lock()
-	s.tokens = append(s.tokens, s.collapse(request.Method+" https://"+host+request.URL.Path+" "+form(request.Form)))
+	s.tokens = append(s.tokens, s.collapse(request.Method+" https://"+host+request.URL.Path+through+" "+form(request.Form)))
 	s.lock.Unlock()
 	s.answer(writer, "token", func() reply {
 		return body(`{"token_type":"Bearer","expires_in":3599,"ext_expires_in":3599,"access_token":"golden-token"}`)
@@ -354,12 +361,15 @@ func form(values url.Values) string {
 	return strings.Join(parts, "&")
 }
 
+const systemAssigned = "system-assigned"
+
 // metadata answers as the instance metadata service does. The identity says whose case it is.
 func (a *scriptedAzure) metadata(writer http.ResponseWriter, request *http.Request) {
 	identity := request.URL.Query().Get("client_id")
 	s := a.of(identity)
 	if s == nil {
-		s = a.of("system-assigned")
+		// Cases of this kind run one after the other.
+		s = a.of(systemAssigned)
 	}
 	if s == nil {
 		http.Error(writer, "no such identity", http.StatusBadRequest)

@@ -91,3 +91,40 @@ var identityCases = []golden{
 	{name: "binding outside a cluster before the tenant", attributes: with("useAzureTokenProxy", "true", "clientID", "c", accountTokens, workloadTokens, "tenantID", "a b")},
 	{name: "binding after the vault name", attributes: with("useAzureTokenProxy", "true", "clientID", "c", accountTokens, workloadTokens, "keyvaultName", "k")},
 }
+
+// own are the attributes of the machine's own identity.
+func own(pairs ...string) map[string]string {
+	return merge(with("useVMManagedIdentity", "true"), with(pairs...))
+}
+
+// systemAssignedCases: the machine's own identity, one after the other. What is refused comes first, because tokens are kept.
+var systemAssignedCases = []golden{
+	{name: "refused", attributes: own(), secrets: noPrincipal, azure: at("imds", reply{status: 400, body: `{"error":"invalid_request","error_description":"Identity not found"}`})},
+	{name: "refused without JSON", attributes: own(), secrets: noPrincipal, azure: at("imds", reply{status: 400, body: "no"})},
+	{name: "refused without body", attributes: own(), secrets: noPrincipal, azure: at("imds", reply{status: 400})},
+	{name: "forbidden", attributes: own(), secrets: noPrincipal, azure: at("imds", reply{status: 403, body: `{"error":"x"}`})},
+	{name: "unauthorized", attributes: own(), secrets: noPrincipal, azure: at("imds", reply{status: 401, body: "{}"})},
+	{name: "served", attributes: own("userAssignedIdentityID", "  "), secrets: noPrincipal},
+	{name: "token kept", attributes: own(), secrets: noPrincipal},
+	{name: "token kept with a stray principal", attributes: own()},
+}
+
+// bindingCases: an identity binding, whose token proxy and TLS name are given.
+var bindingCases = []golden{
+	{name: "served", attributes: workload("useAzureTokenProxy", "true"), secrets: noPrincipal},
+	{name: "served beside a principal", attributes: workload("useAzureTokenProxy", "1")},
+	{name: "in another cloud", attributes: workload("useAzureTokenProxy", "true", "cloudName", "AzureUSGovernmentCloud"), secrets: noPrincipal},
+	{name: "refused", attributes: workload("useAzureTokenProxy", "true"), secrets: noPrincipal, azure: at("token", reply{status: 400, body: entraRefusal})},
+	{name: "forbidden", attributes: workload("useAzureTokenProxy", "true"), secrets: noPrincipal, azure: at("token", reply{status: 403, body: "binding not found"})},
+	{name: "tenant characters", attributes: workload("useAzureTokenProxy", "true", "tenantID", "a b"), secrets: noPrincipal},
+	{name: "vault name", attributes: workload("useAzureTokenProxy", "true", "keyvaultName", "k"), secrets: noPrincipal},
+	{name: "workload identity beside it", attributes: workload(), secrets: noPrincipal},
+}
+
+// defaultCloudCases: --cloud-name.
+var defaultCloudCases = []golden{
+	{name: "none named"},
+	{name: "blank", attributes: with("cloudName", " ")},
+	{name: "another named", attributes: with("cloudName", "AzureChinaCloud")},
+	{name: "the public one named", attributes: with("cloudName", "azurepubliccloud")},
+}

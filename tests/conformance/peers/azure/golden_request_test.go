@@ -108,7 +108,6 @@ var cloudCases = []golden{
 	{name: "AzureGermanCloud", attributes: with("cloudName", "AZUREGERMANCLOUD")},
 	{name: "wrong", attributes: with("cloudName", "AzureWrongCloud")},
 	{name: "wrong with a quote", attributes: with("cloudName", `Azure"Cloud`)},
-	{name: "cloud file without cloud name", attributes: with("cloudEnvFileName", "/nonexistent")},
 	{name: "no file", attributes: with("cloudName", "AzureStackCloud")},
 	{name: "no file in any case", attributes: with("cloudName", "azurestackcloud")},
 }

@@ -76,6 +76,9 @@ func allSuites() []suite {
 		{"separate", []string{"--write-cert-and-key-in-separate-files"}, separateCases()},
 		{"unordered", []string{"--construct-pem-chain=false"}, unorderedCases()},
 		{"identity", nil, identityCases},
+		{"system-assigned", nil, systemAssignedCases},
+		{"binding", []string{"--token-proxy-url=https://proxy.golden.test/below", "--sni-name=golden.ests.aks"}, bindingCases},
+		{"default-cloud", []string{"--cloud-name=azureusgovernment"}, defaultCloudCases},
 	}
 }
 
@@ -109,8 +112,8 @@ func (a *scriptedAzure) run(t *testing.T, suite suite) {
 	t.Run("cases", func(t *testing.T) {
 		for index, c := range suite.cases {
 			t.Run(c.name, func(t *testing.T) {
-				// In the Go provider a custom cloud's file is the process's.
-				if suite.name != "custom-clouds" {
+				// In the Go provider a custom cloud's file is the process's, and a machine has one identity of its own.
+				if suite.name != "custom-clouds" && suite.name != "system-assigned" {
 					t.Parallel()
 				}
 				answers[index] = a.ask(t, provider, suite.name, c)
