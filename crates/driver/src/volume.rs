@@ -26,6 +26,8 @@ pub(crate) struct Volume {
     pub(crate) pod_volume: Option<Arc<PodVolume>>,
     /// Object versions that are mounted, by id; none are known of a volume that an earlier driver mounted.
     pub(crate) versions: BTreeMap<String, String>,
+    /// Whether its files are being replaced: they may be newer than `versions`.
+    pub(crate) changing: bool,
     /// Since when the volume has this content, in wall time: other nodes compare it with theirs.
     pub(crate) content_since: Option<Timestamp>,
     /// When this process last fetched the content with success, in wall time, for people.

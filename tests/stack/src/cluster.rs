@@ -18,8 +18,9 @@ pub const CLASSES: &str = "secretproviderclasses.secrets-store.csi.x-k8s.io";
 /// Resource name of status objects.
 pub const STATUSES: &str = "secretproviderclasspodstatuses.secrets-store.csi.x-k8s.io";
 
-/// How long a test waits for the API to show something.
-const PATIENCE: Duration = Duration::from_secs(600);
+/// How long a test waits for the API to show something: longer than the driver's longest pause between attempts, ten
+/// minutes and a tenth of that, and what follows one.
+const PATIENCE: Duration = Duration::from_secs(1200);
 
 /// A cluster with a CSIDriver object, and in namespace `default` a class `web` and a pod `web`. Clones
 /// share it.
@@ -123,7 +124,7 @@ impl Cluster {
     /// there is none.
     ///
     /// # Panics
-    /// If it takes longer than ten minutes.
+    /// If it takes longer than twenty minutes.
     pub async fn wait_for(&self, resource: &str, name: &str, condition: impl Fn(&Value) -> bool) -> Value {
         let found =
             self.api.wait_for(resource, "default", name, |object| condition(object.unwrap_or(&Value::Null)));
@@ -136,7 +137,7 @@ impl Cluster {
     /// Waits until the status object of a pod and class is as the condition says, and gives it.
     ///
     /// # Panics
-    /// If it takes longer than ten minutes.
+    /// If it takes longer than twenty minutes.
     pub async fn status(&self, pod: &str, class: &str, condition: impl Fn(&Value) -> bool) -> Value {
         self.wait_for(STATUSES, &format!("{pod}-default-{class}"), |object| {
             !object.is_null() && condition(object)
@@ -147,7 +148,7 @@ impl Cluster {
     /// Waits until a Secret is as the condition says, and gives it; null if there is none.
     ///
     /// # Panics
-    /// If it takes longer than ten minutes.
+    /// If it takes longer than twenty minutes.
     pub async fn secret(&self, name: &str, condition: impl Fn(&Value) -> bool) -> Value {
         self.wait_for("secrets", name, condition).await
     }

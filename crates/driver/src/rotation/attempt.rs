@@ -116,6 +116,7 @@ impl Node {
         let plan = self.plan(request, &hold, bounds).await?;
         let mut content = self.fetch(&plan, request, &current, Lane::Rotation, bounds).await?;
         let record = record(request, &content);
+        self.ledger.with(target, |volume| volume.changing = true);
         let previous = match content.payload.take() {
             Some(payload) => {
                 self.replace(target, payload, record, Ownership { group: request.group }).await?
@@ -179,6 +180,7 @@ impl Node {
         let (now, keeps_request) = (self.clock.now(), self.rotation.is_some());
         self.ledger.with(target, |volume| {
             volume.versions = content.versions;
+            volume.changing = false;
             if changed || volume.content_since.is_none() {
                 volume.content_since = Some(now);
             }
@@ -194,6 +196,7 @@ impl Node {
 
     fn fail(&self, target: &Path, failure: Failure) {
         self.ledger.with(target, |volume| {
+            volume.changing = false;
             volume.last_failure = Some(failure.clone());
             if failure.waits_for_tokens() && self.minting.is_none() {
                 // Kubelet's next call brings new ones; these are of no use to anybody.

@@ -211,6 +211,10 @@ impl SecretSync {
             Ok(Err(error)) => return Err(Problem::files(&error.report())),
             Err(_) => return Err(Problem::files("reading them panicked")),
         };
+        if !self.is_settled(newest) {
+            // What was read may be newer than the versions it would be written with.
+            return Ok(Outcome { written: Written::No, complete: false });
+        }
         let source =
             Source { class: &key.class.name, files: &files, versions: &newest.versions, since: newest.since };
         let desired =
@@ -289,6 +293,15 @@ impl SecretSync {
                 && synced.fingerprint == *fingerprint
                 && owners.iter().all(|owner| synced.owners.contains(owner))
         })
+    }
+
+    /// Whether the files have been those of the candidate's versions until now.
+    fn is_settled(&self, candidate: &Candidate) -> bool {
+        let same = self
+            .parts
+            .ledger
+            .with(&candidate.target, |volume| !volume.changing && volume.versions == candidate.versions);
+        same == Some(true)
     }
 
     fn candidates(&self, class: &ClassKey) -> Vec<Candidate> {

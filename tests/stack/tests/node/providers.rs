@@ -298,3 +298,14 @@ stack_test!(i7_replies_with_too_much_of_anything_are_refused_whole, |_| async {
     node.unpublish().await.unwrap();
     assert!(node.mounts().is_empty());
 });
+
+// grpc-go allows 16 MiB of trailers; the default of others would break the connection at 16 KiB.
+stack_test!(an_error_of_any_length_arrives_whole, |_| async {
+    let node = Node::start(NodeOptions::default()).await;
+    let text = "ERROR CODE: Forbidden\n".repeat(10_000);
+    let answer = text.clone();
+    node.provider.answer(move |_| Err(Status::permission_denied(answer.clone())));
+    let error = node.publish().await.unwrap_err();
+    assert_eq!(error.code(), tonic::Code::PermissionDenied);
+    assert!(error.message().contains(&text), "{} bytes", error.message().len());
+});
