@@ -3,8 +3,6 @@
 # namespaces of its own, runs the tests, takes the node down.
 #   run-node.sh [FILTER...]                 all tests, or those whose names contain FILTER
 #   DRIVER=/path run-node.sh                another driver, with the flags of driver v1.6.0 and a registrar beside it
-#   UPSTREAM_DRIVER=/path run-node.sh       the Go driver for the tests of upgrades; without it they lay out what it leaves
-#   NODE_DRIVER_REGISTRAR=/path run-node.sh kubernetes-csi's registrar for the test with it, which is skipped otherwise
 #   TEST_THREADS=N                          tests that run at one time (4)
 #   TIME_LIMIT=SECONDS                      for the node and the tests, builds not counted (900)
 # Needs root. Where a node cannot run this says why and succeeds, unless KEYMOUNT_MOUNT_NAMESPACE is "required".
@@ -22,15 +20,12 @@ if ! why=$(node/possible.sh); then
   exit 0
 fi
 
-say "building driver, provider, container and tests ..."
-programs=(--bin keymount-test-container --bin secrets-store-csi-driver --bin secrets-store-csi-driver-provider-azure)
-packages=(-p keymount-cluster-tests -p secrets-store-csi-driver -p secrets-store-csi-driver-provider-azure)
-cargo build --quiet "${packages[@]}" "${programs[@]}"
-NODE_TESTS=$(test_program keymount-cluster-tests node); DISRUPTION_TESTS=$(test_program keymount-cluster-tests disruption)
+say "building driver, container and tests ..."
+cargo build --quiet -p keymount-cluster-tests -p secrets-store-csi-driver --bin keymount-test-container --bin secrets-store-csi-driver
+NODE_TESTS=$(test_program keymount-cluster-tests node)
 target=$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
-export NODE_TESTS DISRUPTION_TESTS
+export NODE_TESTS
 export KEYMOUNT_CONTAINER=$target/debug/keymount-test-container KEYMOUNT_DRIVER=$target/debug/secrets-store-csi-driver
-export KEYMOUNT_PROVIDER_AZURE=$target/debug/secrets-store-csi-driver-provider-azure
 node/packages.sh
 say "Kubernetes programs ..."
 api/kube/build.sh

@@ -11,7 +11,7 @@ mount --bind "$RUN/hosts" /etc/hosts
 # The node's directory is where kubelet's and containerd's mounts are; their propagation stays inside.
 mkdir -p "$NODE"; mount --bind "$NODE" "$NODE"; mount --make-rshared "$NODE"
 "$here/up.sh"
-export KUBECONFIG=$ADMIN_KUBECONFIG KEYMOUNT_RUN=$RUN KEYMOUNT_NODE_SCRIPTS=$here
+export KUBECONFIG=$ADMIN_KUBECONFIG KEYMOUNT_RUN=$RUN
 set +e
 "$@"
 code=$?

@@ -6,7 +6,7 @@
 //!
 //! *The economy* (`tests/economy`): what the driver asks of a real kube-apiserver.
 //!
-//! *The node* (`tests/node`, `tests/disruption`): the driver under a real kubelet, judged by what containers see.
+//! *The node* (`tests/node`): the driver under a real kubelet, judged by what containers see.
 //!
 //! `run-api.sh` brings up the first two, `run-node.sh` the third.
 

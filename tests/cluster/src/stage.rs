@@ -275,10 +275,14 @@ impl Stage {
         self.cluster.until(resource, &self.namespace, name, condition).await
     }
 
-    /// Waits for an event on a pod with this reason, and gives its message.
-    pub async fn event(&self, pod: &Pod, reason: &str) -> String {
-        let is_it =
-            |event: &Value| text(event, "/involvedObject/uid") == pod.uid && text(event, "/reason") == reason;
+    /// Waits for an event on a pod with this reason and this in its message, and gives the message. Kubelet has
+    /// failures of its own to tell, of the pod's other volumes.
+    pub async fn event(&self, pod: &Pod, reason: &str, part: &str) -> String {
+        let is_it = |event: &Value| {
+            text(event, "/involvedObject/uid") == pod.uid
+                && text(event, "/reason") == reason
+                && text(event, "/message").contains(part)
+        };
         text(&self.cluster.event(&self.namespace, is_it).await, "/message").to_owned()
     }
 

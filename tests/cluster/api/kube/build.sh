@@ -2,6 +2,7 @@
 # Builds etcd, kube-apiserver, kubelet, kube-controller-manager and kube-scheduler from the Go modules pinned in
 # go.mod and go.sum beside this script. Programs that are already there are not built again.
 # Cold: about 500 CPU-seconds and 3 GB of Go build cache; every program says when it is ready.
+# Several of these may run at one time: each program is built once, and the others wait for it.
 set -euo pipefail
 cd "$(dirname "$0")"; . ../env.sh
 command -v go >/dev/null || { echo "go is needed to build the test cluster" >&2; exit 1; }
@@ -12,8 +13,11 @@ for p in k8s.io/component-base/version k8s.io/client-go/pkg/version; do
 done
 mkdir -p "$BIN"
 build() { # NAME PACKAGE: into a temporary name first, so that an interrupted build leaves no half program
-  local name=$1 package=$2 began=$SECONDS
+  local name=$1 package=$2 began=$SECONDS lock attempt
   [ -x "$BIN/$name" ] && return 0
+  exec {lock}> "$BIN/.$name.lock"
+  flock --nonblock "$lock" || { echo "waiting for $name, which is being built ..."; flock "$lock"; }
+  if [ -x "$BIN/$name" ]; then exec {lock}>&-; return 0; fi
   echo "building $name ..."
   # Again when it fails: what it most often lacks is an answer of the module proxy.
   for attempt in 1 2 3; do
@@ -22,6 +26,7 @@ build() { # NAME PACKAGE: into a temporary name first, so that an interrupted bu
     sleep $((attempt * 5))
   done
   mv "$BIN/.$name.new" "$BIN/$name"
+  exec {lock}>&-
   echo "built $name in $((SECONDS - began)) s"
 }
 build etcd go.etcd.io/etcd/server/v3

@@ -9,21 +9,13 @@ pub struct Environment {
     pub run: PathBuf,
     /// The driver under test: `KEYMOUNT_DRIVER`.
     pub driver: Program,
-    /// The Go driver, v1.6.0, if there is one: `UPSTREAM_DRIVER`.
-    pub upstream_driver: Option<Program>,
-    /// The Azure provider: `KEYMOUNT_PROVIDER_AZURE`.
-    pub provider_azure: Option<PathBuf>,
-    /// The node-driver-registrar sidecar, if there is one: `NODE_DRIVER_REGISTRAR`.
-    pub registrar: Option<PathBuf>,
-    /// The scripts that control the node: `KEYMOUNT_NODE_SCRIPTS`.
-    pub node_scripts: Option<PathBuf>,
     /// The audit log of the API server, if it writes one: `KEYMOUNT_AUDIT_LOG`.
     pub audit_log: Option<PathBuf>,
     /// Kubelet's directory, `KUBELET_ROOT`, where there is a kubelet.
     pub kubelet_root: Option<PathBuf>,
     /// Name of the node, `NODE_NAME`.
     pub node_name: String,
-    /// Image of the containers, `IMAGE`.
+    /// Image of the containers, `IMAGE`; where there are no containers pods have to name one all the same.
     pub image: String,
 }
 
@@ -54,14 +46,10 @@ impl Environment {
         Self {
             run: path("KEYMOUNT_RUN").expect("KEYMOUNT_RUN is set by run-node.sh and run-api.sh"),
             driver,
-            upstream_driver: path("UPSTREAM_DRIVER").map(|path| program(path, false)),
-            provider_azure: path("KEYMOUNT_PROVIDER_AZURE"),
-            registrar: path("NODE_DRIVER_REGISTRAR"),
-            node_scripts: path("KEYMOUNT_NODE_SCRIPTS"),
             audit_log: path("KEYMOUNT_AUDIT_LOG"),
             kubelet_root: path("KUBELET_ROOT"),
             node_name: text("NODE_NAME").unwrap_or_else(|| "node-1".to_owned()),
-            image: text("IMAGE").unwrap_or_default(),
+            image: text("IMAGE").unwrap_or_else(|| "keymount.test/container:1".to_owned()),
         }
     }
 }

@@ -43,7 +43,7 @@ async fn a_mount_waits_for_one_reading_of_its_class() {
         node.stage.provider.release();
         publishing.await.expect("a task").expect("mounted while the API server stands still");
     }
-    node.quiet().await;
+    node.shows("first", "web", Some(1)).await;
 
     // The double asks the API server before it asks the driver, so here it is the driver that waits first.
     let before = node.quiet().await;
@@ -59,6 +59,7 @@ async fn a_mount_waits_for_one_reading_of_its_class() {
         node.stage.provider.release();
         publishing.await.expect("a task").expect("mounted while the API server stands still");
     }
+    node.shows("second", "web", Some(2)).await;
     let behind = asked(&node, &before).await;
     figure("requests behind the answer, class and Secret known", &behind);
 }
@@ -72,15 +73,16 @@ async fn what_a_mount_costs() {
     node.class("files", &[]).await;
     node.class("synced", &["synced"]).await;
     let mut costs = Vec::new();
-    for (what, name, class) in [
-        ("first volume of a class", "a", "files"),
-        ("second volume of a class", "b", "files"),
-        ("first volume of a class with a Secret", "c", "synced"),
-        ("second volume of a class with a Secret", "d", "synced"),
+    for (what, name, class, owners) in [
+        ("first volume of a class", "a", "files", None),
+        ("second volume of a class", "b", "files", None),
+        ("first volume of a class with a Secret", "c", "synced", Some(1)),
+        ("second volume of a class with a Secret", "d", "synced", Some(2)),
     ] {
         let pod = node.pod(name, class).await;
         let before = node.quiet().await;
         node.publish(&pod).await;
+        node.shows(name, class, owners).await;
         let cost = asked(&node, &before).await;
         figure(&format!("requests of a mount, {what}"), &cost);
         costs.push(cost);
@@ -102,16 +104,16 @@ async fn what_a_mount_costs() {
     if !node.is_ours() {
         return;
     }
+    let status = ("create secretproviderclasspodstatuses", 1);
+    let class = [("get secretproviderclasses", 1), ("watch secretproviderclasses", 1)];
+    let secret = [("get pods", 1), ("get secrets", 1)];
     let expected: [&[_]; 6] = [
-        &[
-            ("get secretproviderclasses", 1),
-            ("watch secretproviderclasses", 1),
-            ("create secretproviderclasspodstatuses", 1),
-        ],
-        &[("create secretproviderclasspodstatuses", 1)],
+        &[class[0], class[1], status],
+        &[status],
         &[],
-        &[],
-        &[],
+        &[class[0], class[1], status, secret[0], secret[1], ("create secrets", 1)],
+        // The pod becomes another owner of the Secret.
+        &[status, secret[0], secret[1], ("patch secrets", 1)],
         &[],
     ];
     let expected: Vec<Requests> = expected.into_iter().map(|each| each.iter().copied().collect()).collect();

@@ -30,7 +30,8 @@ impl Node {
     /// A node with a driver that runs. Its kubelet does nothing by itself; its volumes are published again at this
     /// interval once it does.
     pub(crate) async fn start(test: &str, options: Options, sync_interval: Duration) -> Self {
-        let root = Environment::read().run.join(format!("kubelet-{test}"));
+        // The paths of sockets below it may have a hundred bytes.
+        let root = Environment::read().run.join(format!("{:04x}", rand::random::<u16>()));
         let mut stage = Stage::set(test, options, &root).await;
         install_definitions(&stage.cluster).await;
         // Without a controller manager nobody else makes it.
@@ -111,6 +112,19 @@ impl Node {
         tokio::time::timeout(Duration::from_secs(180), all_told).await.expect("all status objects");
         for secret in secrets {
             self.stage.until(SECRETS, secret, |secret| secret["data"]["password"] == *value).await;
+        }
+    }
+
+    /// Waits until the API shows a volume: the status of the pod, and the Secret of the name of the class with so many
+    /// owners.
+    pub(crate) async fn shows(&self, pod: &str, class: &str, owners: Option<usize>) {
+        let status = format!("{pod}-{}-{class}", self.stage.namespace);
+        self.stage.until(STATUSES, &status, |status| status["status"]["mounted"] == true).await;
+        if let Some(owners) = owners {
+            let owned = |secret: &Value| {
+                secret["metadata"]["ownerReferences"].as_array().map_or(0, Vec::len) == owners
+            };
+            self.stage.until(SECRETS, class, owned).await;
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use keymount_cluster_tests::stage::{Options, Requests, files};
+use keymount_cluster_tests::stage::{Options, Requests, STATUSES, files};
 use tokio::time::Instant;
 
 use crate::node::{Node, figure};
@@ -85,12 +85,16 @@ async fn changed(test: &str, secret: bool, expected: &[(&'static str, usize)]) {
     let calls = node.stage.provider.calls().len();
     node.stage.provider.called(|now| now.len() >= calls + 2 * VOLUMES).await;
     node.converged(VOLUMES, &secrets, "Nw==").await;
+    for number in 0..VOLUMES {
+        let status = format!("pod-{number}-{}-class-{number}", node.stage.namespace);
+        node.stage.until(STATUSES, &status, |it| it["status"]["objects"][0]["version"] == "v7").await;
+    }
     figure(
         &format!("{VOLUMES} rotations shown by the API after, Secret: {secret}"),
         format!("{:.1?}", began.elapsed()),
     );
     during(&node, 2).await;
-    let requests = node.requests().since(&before);
+    let requests = node.quiet().await.since(&before);
     figure(&format!("requests of {VOLUMES} changed rotations, Secret: {secret}"), &requests);
     if node.is_ours() {
         assert_eq!(requests, expected.iter().copied().collect());
@@ -100,11 +104,24 @@ async fn changed(test: &str, secret: bool, expected: &[(&'static str, usize)]) {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a kube-apiserver: tests/cluster/run-api.sh"]
 async fn a_changed_rotation() {
-    changed("changed", false, &[]).await;
+    let all = VOLUMES;
+    let status =
+        [("get secretproviderclasspodstatuses", all), ("update secretproviderclasspodstatuses", all)];
+    changed("changed", false, &[status[0], status[1], ("create events", all)]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a kube-apiserver: tests/cluster/run-api.sh"]
 async fn a_changed_rotation_with_a_secret() {
-    changed("changed-secret", true, &[]).await;
+    let all = VOLUMES;
+    let status =
+        [("get secretproviderclasspodstatuses", all), ("update secretproviderclasspodstatuses", all)];
+    let secret = [("get secrets", all), ("update secrets", all)];
+    // An event for the files and one for the Secret.
+    changed(
+        "changed-secret",
+        true,
+        &[status[0], status[1], secret[0], secret[1], ("create events", 2 * all)],
+    )
+    .await;
 }

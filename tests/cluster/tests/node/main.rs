@@ -6,6 +6,7 @@
 
 mod crashes;
 mod failures;
+mod flags;
 mod objects;
 mod ownership;
 mod rotation;

@@ -18,17 +18,24 @@ async fn i3_issue_2057_the_provider_is_called_once_per_interval() {
     stage.class("web", &Value::Null).await;
     let pod = stage.pod("web", "web").await;
     stage.first_look(&pod).await;
-    let calls = stage.provider.called(|calls| calls.len() >= 5).await;
+    let mut calls = stage.provider.called(|calls| calls.len() >= 5).await;
+    while publishes(&mut stage).await < 8 {
+        assert!(calls.len() < 20, "kubelet does not publish again");
+        calls = stage.provider.called(|now| now.len() > calls.len()).await;
+    }
     for pair in calls.windows(2) {
         let gap = pair[1].at - pair[0].at;
         // Volumes are early or late by up to a tenth.
         assert!(gap >= INTERVAL.mul_f64(0.89), "two calls within {gap:?}");
     }
-    let metrics = stage.driver().metrics().await;
-    let publishes = metrics.lines().filter(|line| line.starts_with("node_publish_total"));
-    let publishes: f64 = publishes.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum();
-    assert!(publishes >= 8.0, "kubelet published only {publishes} times:\n{metrics}");
     stage.clear().await;
+}
+
+/// How often kubelet has published volumes of this stage.
+async fn publishes(stage: &mut Stage) -> u64 {
+    let metrics = stage.driver().metrics().await;
+    let counted = metrics.lines().filter(|line| line.starts_with("node_publish_total"));
+    counted.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
 }
 
 /// All files of a look come from one generation, and none is missing while the next one is put in place.
@@ -36,6 +43,8 @@ async fn i3_issue_2057_the_provider_is_called_once_per_interval() {
 #[ignore = "needs a node: tests/cluster/run-node.sh"]
 async fn i2_a_container_never_sees_two_generations_in_one() {
     const GENERATIONS: usize = 12;
+    /// So many looks that some of them fall into a change.
+    const LOOKS: u64 = 1000;
     let stage = Stage::on_node("generations", Options::rotating("1s")).await;
     stage.class("web", &Value::Null).await;
     let generation = AtomicU64::new(0);
@@ -51,7 +60,10 @@ async fn i2_a_container_never_sees_two_generations_in_one() {
     let generation_of = |look: &keymount_cluster_tests::look::Look| {
         look.text("/secrets", "a").and_then(|text| text.split(' ').next()?.parse::<usize>().ok())
     };
-    stage.containers.look(&pod.uid, |look| generation_of(look) >= Some(GENERATIONS)).await;
+    let enough = |look: &keymount_cluster_tests::look::Look| {
+        look.number >= LOOKS && generation_of(look) >= Some(GENERATIONS)
+    };
+    stage.containers.look(&pod.uid, enough).await;
     let looks = stage.containers.looks(&pod.uid);
     for look in &looks {
         let volume = &look.volumes["/secrets"];
@@ -61,11 +73,6 @@ async fn i2_a_container_never_sees_two_generations_in_one() {
         let mixed = volume.files.iter().find(|(_, file)| file.text != *first);
         assert!(mixed.is_none(), "{} in look {} is of another generation", mixed.unwrap().0, look.number);
     }
-    assert!(
-        looks.last().unwrap().number > 1000,
-        "{} looks are too few to tell",
-        looks.last().unwrap().number
-    );
     stage.clear().await;
 }
 
@@ -90,8 +97,10 @@ async fn i9_a_failed_rotation_is_visible_to_a_user_of_the_namespace() {
 
     well.store(false, Ordering::SeqCst);
     let about_pod = |event: &Value| text(event, "/involvedObject/uid") == pod.uid;
-    let event = user.event(&stage.namespace, |event| about_pod(event) && event["type"] == "Warning").await;
-    assert_eq!(event["reason"], "MountRotationFailed", "{event:#}");
+    let event = user
+        .event(&stage.namespace, |event| about_pod(event) && event["reason"] == "MountRotationFailed")
+        .await;
+    assert_eq!(event["type"], "Warning", "{event:#}");
     let name = format!("web-{}-web", stage.namespace);
     let condition = |status: &Value| {
         let conditions = status.pointer("/status/conditions")?.as_array()?;

@@ -219,8 +219,8 @@ async fn case_10_classes_of_one_name_in_two_namespaces() {
 async fn case_11_no_class_in_the_namespace_of_the_pod() {
     let (stage, _) = stage("e2e-11", Options::default()).await;
     let pod = stage.pod("busybox", "e2e-provider-sync").await;
-    let message = stage.event(&pod, "FailedMount").await;
     let begin = format!("failed to get secretproviderclass {}/e2e-provider-sync", stage.namespace);
+    let message = stage.event(&pod, "FailedMount", &begin).await;
     let place = message.find(&begin).unwrap_or_else(|| panic!("{message}"));
     assert!(message[place..].contains("not found"), "{message}");
     stage.clear().await;
