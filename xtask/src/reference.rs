@@ -20,6 +20,15 @@ pub(crate) fn files() -> Vec<Generated> {
                 &keymount_daemon::metrics::reference(keymount_driver::metrics::TABLE),
             ),
         },
+        Generated {
+            path: "docs/reference/errors.md",
+            content: page(
+                "Errors",
+                "Every code that events, conditions, error texts and `keymount lint` show. `keymount explain CODE` says the \
+                 same on the command line. Codes and numbers stay what they are.",
+                &keymount_catalogue::page(),
+            ),
+        },
     ]
 }
 

@@ -16,6 +16,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("keymount-api", &[]),
     ("keymount-pem", &["keymount-sensitive"]),
     ("keymount-objects", &["keymount-sensitive"]),
+    ("keymount-lint", &["keymount-objects"]),
     ("keymount-volume", &["keymount-sensitive", "keymount-clock"]),
     ("keymount-daemon", &["keymount-clock"]),
     ("keymount-identity", &["keymount-sensitive", "keymount-clock"]),
@@ -45,6 +46,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "keymount-daemon",
         ],
     ),
+    ("keymount-catalogue", &["keymount-objects", "keymount-azure", "keymount-driver", "keymount-lint"]),
     ("keymount-emulator", &["keymount-sensitive", "keymount-clock", "keymount-proto", "keymount-api"]),
     ("secrets-store-csi-driver", &["keymount-driver"]),
     ("secrets-store-csi-driver-provider-azure", &["keymount-azure"]),
@@ -79,6 +81,7 @@ const FORBIDDEN: &[(&str, &[&str], &str)] = &[
     ),
     ("keymount-pem", &["tokio", "reqwest", "hyper"], "it is pure: bytes in, bytes out"),
     ("keymount-objects", &["tokio", "reqwest", "hyper"], "it is pure: text in, values out"),
+    ("keymount-lint", &["tokio", "reqwest", "hyper"], "it is pure: text in, diagnostics out"),
     ("keymount-volume", &["reqwest", "hyper", "tonic", "kube-client"], "it knows no network"),
 ];
 

@@ -2,7 +2,9 @@
 
 mod demo;
 mod emulate;
+mod explain;
 mod internal;
+mod lint;
 
 use std::process::ExitCode;
 
@@ -21,6 +23,8 @@ enum Command {
     Demo(demo::Arguments),
     /// Serve Key Vault, Entra, IMDS and a small Kubernetes API on loopback, for tests and experiments
     Emulate(Box<emulate::Arguments>),
+    Lint(lint::Arguments),
+    Explain(explain::Arguments),
     /// A part of the stack as a process of its own; for `demo`
     #[command(subcommand, hide = true)]
     Internal(internal::Command),
@@ -37,6 +41,8 @@ fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Demo(arguments) => demo::main(&arguments),
         Command::Emulate(arguments) => emulate::main(*arguments),
+        Command::Lint(arguments) => lint::main(&arguments),
+        Command::Explain(arguments) => explain::main(&arguments),
         Command::Internal(command) => internal::main(command),
     }
 }

@@ -39,3 +39,4 @@ mod volume;
 pub use config::{Config, ConfigError};
 pub use kubernetes::ClientError;
 pub use process::{Driver, RunError};
+pub use volume::CONDITION_REASONS;

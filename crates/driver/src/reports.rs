@@ -129,6 +129,6 @@ impl From<&PublishError> for Failure {
                 ("Retrying", "the driver will be asked again".to_owned())
             }
         };
-        Self { reason: reason.to_owned(), message }
+        Self::new(reason, message)
     }
 }

@@ -61,7 +61,49 @@ pub(crate) struct Failure {
     pub(crate) message: String,
 }
 
+/// Every reason of a condition that is the driver's own; the error catalogue explains each. A condition has the reason
+/// of the provider instead, where that told one.
+pub const CONDITION_REASONS: [&str; 30] = [
+    "RequestInvalid",
+    "ClassInvalid",
+    "ClassNotReadable",
+    "PodInfoMissing",
+    "CsiDriverNotReadable",
+    Failure::TOKENS_EXPIRED,
+    "ProviderNotFound",
+    "ProviderUnavailable",
+    "ProviderTimeout",
+    "ProviderError",
+    "FilesRefused",
+    "MountedBytesBudgetExceeded",
+    "VolumeNotWritten",
+    "Cancelled",
+    "Retrying",
+    "PodNotReadable",
+    "NodePublishSecretNotReadable",
+    "TokenNotCreated",
+    "FilesNotReadable",
+    "SecretObjectInvalid",
+    "SecretDataMissing",
+    "SecretTooLarge",
+    "SecretNotManaged",
+    "SecretOfAnotherClass",
+    "SecretTypeImmutable",
+    "SecretImmutable",
+    "SecretForbidden",
+    "SecretRefused",
+    "ApiUnreachable",
+    "SecretContended",
+];
+
 impl Failure {
+    /// For a reason of the driver's own.
+    #[must_use]
+    pub(crate) fn new(reason: &'static str, message: String) -> Self {
+        debug_assert!(CONDITION_REASONS.contains(&reason), "{reason} is not in the table");
+        Self { reason: reason.to_owned(), message }
+    }
+
     /// Reason of a rotation that cannot be made before kubelet has sent new tokens.
     pub(crate) const TOKENS_EXPIRED: &'static str = "TokensExpired";
 

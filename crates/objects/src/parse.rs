@@ -23,6 +23,37 @@ pub fn parse_objects(
     default_permission: u32,
     limits: Limits,
 ) -> Result<Vec<Object>, ObjectsError> {
+    read(text, default_permission, limits, Err)
+}
+
+/// Like [`parse_objects`], but goes on after an object that is wrong: gives the objects that are right, and
+/// everything that is wrong in the order in which `parse_objects` would say it. For those who check a class
+/// before it is used.
+#[must_use]
+pub fn check_objects(
+    text: &str,
+    default_permission: u32,
+    limits: Limits,
+) -> (Vec<Object>, Vec<ObjectsError>) {
+    let mut errors = Vec::new();
+    let read = read(text, default_permission, limits, |error| {
+        errors.push(error);
+        Ok(())
+    });
+    let objects = read.unwrap_or_else(|error| {
+        errors.push(error);
+        Vec::new()
+    });
+    (objects, errors)
+}
+
+/// Reads objects. `refuse` is given what is wrong with one of them, and says whether to go on without it.
+fn read(
+    text: &str,
+    default_permission: u32,
+    limits: Limits,
+    mut refuse: impl FnMut(ObjectsError) -> Result<(), ObjectsError>,
+) -> Result<Vec<Object>, ObjectsError> {
     if text.is_empty() {
         return Err(ObjectsError::NotSet);
     }
@@ -48,15 +79,21 @@ pub fn parse_objects(
         let mut fields = Fields::default();
         let decoded = yaml::decode(&item.value, &mut fields, &mut budget)
             .map_err(|failure| (outer_position(text, item, &failure), failure));
-        objects.push(fields.object(index, item.at, decoded, default_permission)?);
+        match fields.object(index, item.at, decoded, default_permission) {
+            Ok(object) => objects.push(object),
+            Err(error) => refuse(error)?,
+        }
     }
     for (index, node) in document.items.into_iter().enumerate() {
         let mut fields = Fields::default();
         let decoded = yaml::decode_node(&source, node, &mut fields, &mut budget)
             .map_err(|failure| (failure.at, failure));
-        objects.push(fields.object(strings + index, source.node(node).at, decoded, default_permission)?);
+        match fields.object(strings + index, source.node(node).at, decoded, default_permission) {
+            Ok(object) => objects.push(object),
+            Err(error) => refuse(error)?,
+        }
     }
-    refuse_conflicts(&objects)?;
+    refuse_conflicts(&objects, refuse)?;
     Ok(objects)
 }
 
@@ -179,17 +216,22 @@ fn outer_position(text: &str, item: &Text, failure: &Failure) -> Position {
 
 /// A class whose files conflict is refused before anything is fetched. With version history the file
 /// `<name>/0` stands for all of them; files of objects that are still to be chosen are not known yet.
-fn refuse_conflicts(objects: &[Object]) -> Result<(), ObjectsError> {
+fn refuse_conflicts(
+    objects: &[Object],
+    mut refuse: impl FnMut(ObjectsError) -> Result<(), ObjectsError>,
+) -> Result<(), ObjectsError> {
     let mut paths = FilePaths::default();
     for (index, object) in objects.iter().enumerate() {
         for name in object.file_names() {
             let path = if object.has_history() { format!("{name}/0") } else { name.to_owned() };
-            paths.take(&path, &index).map_err(|conflict| ObjectsError::Conflict {
-                object: Box::new(object.reference()),
-                other: Box::new(objects.get(conflict.other).map(Object::reference).unwrap_or_default()),
-                path: conflict.path,
-                kind: conflict.kind,
-            })?;
+            if let Err(conflict) = paths.take(&path, &index) {
+                refuse(ObjectsError::Conflict {
+                    object: Box::new(object.reference()),
+                    other: Box::new(objects.get(conflict.other).map(Object::reference).unwrap_or_default()),
+                    path: conflict.path,
+                    kind: conflict.kind,
+                })?;
+            }
         }
     }
     Ok(())

@@ -52,6 +52,31 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// All of them.
+    pub const ALL: [Self; 21] = [
+        Self::MalformedRequest,
+        Self::PodUnknown,
+        Self::InvalidFlag,
+        Self::IdentityModeConflict,
+        Self::VaultNameMissing,
+        Self::InvalidVaultName,
+        Self::TenantMissing,
+        Self::ObjectsMissing,
+        Self::InvalidYaml,
+        Self::WrongYamlType,
+        Self::LimitExceeded,
+        Self::InvalidObjectFormat,
+        Self::InvalidObjectEncoding,
+        Self::InvalidFileName,
+        Self::InvalidFilePermission,
+        Self::FileConflict,
+        Self::UnknownVersion,
+        Self::ContradictingFields,
+        Self::InvalidSelector,
+        Self::InvalidJsonPath,
+        Self::InvalidPemPart,
+    ];
+
     /// The code.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -70,6 +70,8 @@ pub(crate) enum ProviderError {
         code: Code,
         /// The provider's text.
         message: String,
+        /// The provider's own stable reason, if it tells one in its metadata.
+        reason: Option<String>,
     },
     /// The provider's reply carries an error code.
     #[error("mount request failed with provider error code {0}")]
@@ -120,10 +122,22 @@ impl From<Status> for ProviderError {
             && let Some((found, limit)) = too_large(status.message())
         {
             let message = format!("grpc: received message larger than max ({found} vs. {limit})");
-            return Self::Rpc { code: Code::ResourceExhausted, message };
+            return Self::Rpc { code: Code::ResourceExhausted, message, reason: None };
         }
-        Self::Rpc { code: status.code(), message: status.message().to_owned() }
+        Self::Rpc { code: status.code(), message: status.message().to_owned(), reason: told_reason(&status) }
     }
+}
+
+/// Key of the metadata in which our providers tell the stable reason of a failure.
+const REASON_KEY: &str = "keymount-reason";
+
+/// The reason that a provider tells, if it is a word in CamelCase: everybody who sees the pod may read it.
+fn told_reason(status: &Status) -> Option<String> {
+    let reason = status.metadata().get(REASON_KEY)?.to_str().ok()?;
+    let is_word = reason.len() <= 64
+        && reason.starts_with(|c: char| c.is_ascii_uppercase())
+        && reason.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    is_word.then(|| reason.to_owned())
 }
 
 /// Sizes in tonic's text for a message over the limit.
@@ -219,6 +233,25 @@ mod tests {
         ] {
             assert!(error.to_string().starts_with(start), "{error}");
             assert_eq!(error.reason(), reason, "{error}");
+        }
+    }
+
+    #[test]
+    fn the_reason_of_a_provider_is_a_word_or_it_is_none() {
+        for (told, reason) in [
+            ("ObjectNotFound", Some("ObjectNotFound")),
+            ("objectNotFound", None),
+            ("Object not found", None),
+            ("https://kv.vault.azure.net", None),
+            ("", None),
+            (&"A".repeat(65), None),
+        ] {
+            let mut status = Status::unknown("boom");
+            status.metadata_mut().insert(REASON_KEY, told.parse().unwrap());
+            let ProviderError::Rpc { reason: found, .. } = ProviderError::from(status) else {
+                panic!("{told}")
+            };
+            assert_eq!(found.as_deref(), reason);
         }
     }
 

@@ -36,17 +36,12 @@ impl From<&RotationError> for Failure {
     fn from(error: &RotationError) -> Self {
         match error {
             RotationError::Fetch(error) => Self::from(error),
-            RotationError::Mint(error) => {
-                Self { reason: error.condition().to_owned(), message: error.to_string() }
-            }
-            RotationError::Budget(error) => {
-                Self { reason: "MountedBytesBudgetExceeded".to_owned(), message: error.to_string() }
-            }
-            RotationError::Volume(_) => Self {
-                reason: "VolumeNotWritten".to_owned(),
-                message: "the new content could not be written on the node; the driver's log says why"
-                    .to_owned(),
-            },
+            RotationError::Mint(error) => Self::new(error.condition(), error.to_string()),
+            RotationError::Budget(error) => Self::new("MountedBytesBudgetExceeded", error.to_string()),
+            RotationError::Volume(_) => Self::new(
+                "VolumeNotWritten",
+                "the new content could not be written on the node; the driver's log says why".to_owned(),
+            ),
         }
     }
 }
@@ -81,16 +76,28 @@ impl From<&FetchError> for Failure {
                     }
                     ProviderError::Deadline(_) => ("ProviderTimeout", "did not answer in time".to_owned()),
                     ProviderError::Cancelled => ("Cancelled", "was not asked to the end".to_owned()),
-                    ProviderError::Rpc { code, message } => (
-                        "ProviderError",
-                        format!("answered {}{}", crate::provider::go_code(*code), crate::digest::of(message)),
-                    ),
+                    ProviderError::Rpc { code, message, reason } => {
+                        let what = format!(
+                            "answered {}{}",
+                            crate::provider::go_code(*code),
+                            crate::digest::of(message)
+                        );
+                        if let Some(reason) = reason {
+                            let message = provider_message(provider, &what);
+                            return Self { reason: reason.clone(), message };
+                        }
+                        ("ProviderError", what)
+                    }
                     ProviderError::Code(_) => ("ProviderError", "answered with an error code".to_owned()),
                     ProviderError::MissingVersions => ("ProviderError", "named no object version".to_owned()),
                 };
-                (reason, format!("provider {provider:?} {what}; its log and the driver's say more"))
+                (reason, provider_message(provider, &what))
             }
         };
-        Self { reason: reason.to_owned(), message }
+        Self::new(reason, message)
     }
+}
+
+fn provider_message(provider: &str, what: &str) -> String {
+    format!("provider {provider:?} {what}; its log and the driver's say more")
 }

@@ -39,7 +39,7 @@ impl Problem {
 
     /// As it is told in the status.
     pub(super) fn failure(&self) -> Failure {
-        Failure { reason: self.reason.to_owned(), message: self.text.clone() }
+        Failure::new(self.reason, self.text.clone())
     }
 }
 

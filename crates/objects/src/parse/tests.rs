@@ -358,3 +358,16 @@ proptest! {
         prop_assert_eq!((object.name.as_str(), object.file_name()), (name.as_str(), alias.as_str()));
     }
 }
+
+#[test]
+fn a_check_tells_everything_that_is_wrong() {
+    let text = "array:\n- |\n  objectName: a\n  objectType: secret\n- |\n  objectName: b\n  objectFormat: jks\n\
+                - |\n  objectName: [\n- |\n  objectName: c\n  objectAlias: a/d\n  objectType: secret\n";
+    let (objects, errors) = check_objects(text, 0o644, Limits::default());
+    assert_eq!(objects.iter().map(|object| object.name.as_str()).collect::<Vec<_>>(), ["a", "c"]);
+    let reasons: Vec<_> = errors.iter().map(ObjectsError::reason).collect();
+    assert_eq!(reasons, [Reason::InvalidObjectFormat, Reason::InvalidYaml, Reason::FileConflict]);
+    // The first is what a mount would say.
+    assert_eq!(parse_objects(text, 0o644, Limits::default()), Err(errors[0].clone()));
+    assert_eq!(check_objects("", 0o644, Limits::default()), (Vec::new(), vec![ObjectsError::NotSet]));
+}

@@ -1,0 +1,25 @@
+//! What is said of each code. Numbers are given once and for all; a new code takes the next one of its area.
+
+mod driver;
+mod lint;
+mod provider;
+mod secret_sync;
+
+pub(crate) use driver::DRIVER;
+pub(crate) use lint::LINT;
+pub(crate) use provider::{CLASS, CONTENT, CREDENTIAL, TOKEN, VAULT};
+pub(crate) use secret_sync::SECRET_SYNC;
+
+use crate::Row;
+
+/// A code whose texts stand where it is raised.
+const fn row(id: u16, code: &'static str, cause: &'static str, example: &'static str) -> Row {
+    Row { id, code, texts: None, cause, example }
+}
+
+impl Row {
+    /// The same with its texts.
+    const fn saying(self, meaning: &'static str, remedy: &'static str) -> Self {
+        Self { texts: Some((meaning, remedy)), ..self }
+    }
+}
