@@ -77,6 +77,8 @@ impl Source {
         match self.troubleshooting() {
             Some(page) if message.ends_with('.') => format!("{name}: {message} {page}"),
             Some(page) => format!("{name}: {message}. {page}"),
+            // Not the SDK's, so its errors stand for themselves.
+            None if self == Self::PodIdentity => message.to_owned(),
             None => format!("{name}: {message}"),
         }
     }
