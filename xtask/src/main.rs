@@ -3,6 +3,7 @@
 mod charts;
 mod crds;
 mod generated;
+mod images;
 mod reference;
 
 use clap::{Parser, Subcommand};
@@ -34,6 +35,14 @@ enum Chore {
         #[arg(long)]
         check: bool,
     },
+    /// Writes the Containerfile, and the plain manifests from the charts
+    Deploy {
+        /// Only says whether the files are up to date
+        #[arg(long)]
+        check: bool,
+    },
+    /// Builds the container images: static programs, no base image, one archive each
+    Images(images::Arguments),
     /// Writes the reference pages (flags, metrics) from the code
     Docs {
         /// Only says whether the files are up to date
@@ -47,6 +56,8 @@ fn main() -> anyhow::Result<()> {
         Chore::Ci { full } => ci(full),
         Chore::Charts { check } => generated::update(charts::files()?, check),
         Chore::Crds { check } => generated::update(crds::files()?, check),
+        Chore::Deploy { check } => generated::update(images::containerfiles(), check),
+        Chore::Images(arguments) => images::build(&arguments),
         Chore::Docs { check } => generated::update(reference::files(), check),
     }
 }

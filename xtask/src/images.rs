@@ -1,0 +1,136 @@
+//! The container images: static programs and nothing else, written by plain code, the same bytes from every build.
+
+mod archive;
+mod containerfile;
+mod layer;
+mod programs;
+mod recipe;
+mod revision;
+mod sbom;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, ensure};
+use archive::{Archive, Platform};
+pub(crate) use containerfile::files as containerfiles;
+use programs::Architecture;
+use recipe::{IMAGES, Image};
+use revision::Revision;
+
+use crate::generated::root;
+
+/// Most that an image may have, compressed, of one architecture.
+const SIZE_LIMIT: usize = 12_000_000;
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Architecture of the images; several make images for all of them
+    #[arg(long = "architecture", value_enum, default_values_t = [Architecture::Amd64])]
+    architectures: Vec<Architecture>,
+    /// Only the image of this name: driver, provider-azure or cli
+    #[arg(long)]
+    only: Option<String>,
+    /// Where archives, SBOMs and root file systems are written
+    #[arg(long, default_value = "target/images")]
+    output: PathBuf,
+    /// Build everything again in a directory of its own, and fail if the digests differ
+    #[arg(long)]
+    verify_reproducible: bool,
+}
+
+/// One image as it was built.
+struct Built {
+    image: &'static Image,
+    archive: Archive,
+}
+
+/// Builds the images and writes `<output>/<image>.tar`, an OCI image layout that containerd, podman, skopeo and
+/// crane read, with an SBOM for each architecture beside it.
+pub(crate) fn build(arguments: &Arguments) -> anyhow::Result<()> {
+    let revision = Revision::of_this_tree()?;
+    let images: Vec<&'static Image> = IMAGES
+        .iter()
+        .filter(|image| arguments.only.as_ref().is_none_or(|only| image.short == only))
+        .collect();
+    ensure!(!images.is_empty(), "no such image: {}", arguments.only.as_deref().unwrap_or_default());
+    let output = root().join(&arguments.output);
+    let built = build_once(&images, &arguments.architectures, &revision, None)?;
+    for Built { image, archive } in &built {
+        write(&output, image, archive)?;
+        tell(image, archive);
+    }
+    if arguments.verify_reproducible {
+        let elsewhere = output.join("again");
+        let again = build_once(&images, &arguments.architectures, &revision, Some(&elsewhere))?;
+        for (first, second) in built.iter().zip(&again) {
+            let (first_digest, second_digest) = (first.archive.digest(), second.archive.digest());
+            ensure!(
+                first_digest == second_digest,
+                "{}: {first_digest}, then {second_digest}",
+                first.image.name
+            );
+        }
+        std::fs::remove_dir_all(&elsewhere).context("removing what was built to compare")?;
+        say("a second build in another directory has the same digests");
+    }
+    Ok(())
+}
+
+fn build_once(
+    images: &[&'static Image],
+    architectures: &[Architecture],
+    revision: &Revision,
+    target: Option<&Path>,
+) -> anyhow::Result<Vec<Built>> {
+    let mut platforms: Vec<Vec<Platform>> = images.iter().map(|_| Vec::new()).collect();
+    for architecture in architectures {
+        let directory = programs::compile(images, *architecture, revision, target)?;
+        for (image, platforms) in images.iter().zip(&mut platforms) {
+            let program = directory.join(image.program);
+            let program = std::fs::read(&program).with_context(|| program.display().to_string())?;
+            programs::ensure_static(&program).with_context(|| image.program.to_owned())?;
+            let sbom = sbom::of(image, *architecture, revision)?;
+            let layer = layer::Layer::new(image.files(program, &sbom))?;
+            ensure!(
+                layer.compressed.len() <= SIZE_LIMIT,
+                "{} for {architecture}: {} bytes are more than {SIZE_LIMIT}",
+                image.name,
+                layer.compressed.len()
+            );
+            platforms.push(Platform { architecture: *architecture, layer, sbom });
+        }
+    }
+    let build = |(image, platforms): (&&'static Image, Vec<Platform>)| {
+        Ok(Built { image, archive: Archive::new(image, platforms, revision)? })
+    };
+    images.iter().zip(platforms).map(build).collect()
+}
+
+fn write(output: &Path, image: &Image, archive: &Archive) -> anyhow::Result<()> {
+    std::fs::create_dir_all(output).with_context(|| output.display().to_string())?;
+    archive.write(&output.join(format!("{}.tar", image.name)))?;
+    for platform in &archive.platforms {
+        let name = format!("{}-{}", image.name, platform.architecture);
+        std::fs::write(output.join(format!("{name}.cdx.json")), &platform.sbom)?;
+        platform.layer.unpack(&output.join("rootfs").join(name))?;
+    }
+    Ok(())
+}
+
+fn tell(image: &Image, archive: &Archive) {
+    for platform in &archive.platforms {
+        say(&format!(
+            "{:<40} {:<6} {:>5.2} MB compressed, {:>5.2} MB unpacked",
+            image.name,
+            platform.architecture.to_string(),
+            platform.layer.compressed.len() as f64 / 1e6,
+            platform.layer.uncompressed as f64 / 1e6,
+        ));
+    }
+    say(&format!("{:<40} {}", "", archive.digest()));
+}
+
+#[allow(clippy::print_stdout, reason = "a command line tool")]
+fn say(line: &str) {
+    println!("{line}");
+}

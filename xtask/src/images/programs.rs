@@ -1,0 +1,166 @@
+//! The programs: static, linked with musl, the same bytes wherever they are built.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, bail, ensure};
+
+use super::recipe::Image;
+use super::revision::Revision;
+use crate::generated::root;
+
+/// What an image runs on.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Architecture {
+    Amd64,
+    Arm64,
+}
+
+impl fmt::Display for Architecture {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.pad(match self {
+            Self::Amd64 => "amd64",
+            Self::Arm64 => "arm64",
+        })
+    }
+}
+
+impl Architecture {
+    pub(super) fn target(self) -> &'static str {
+        match self {
+            Self::Amd64 => "x86_64-unknown-linux-musl",
+            Self::Arm64 => "aarch64-unknown-linux-musl",
+        }
+    }
+
+    /// The C compiler (part of the cryptography is C and assembly), and the Debian packages it is in.
+    fn compiler(self) -> (&'static str, &'static [&'static str]) {
+        match self {
+            Self::Amd64 => ("musl-gcc", &["musl-tools", "gcc", "libc6-dev"]),
+            Self::Arm64 => ("aarch64-linux-gnu-gcc", &["gcc-aarch64-linux-gnu", "libc6-dev-arm64-cross"]),
+        }
+    }
+}
+
+/// Compiles the programs and says where they are. `target` is where cargo builds, if not where it always does.
+pub(super) fn compile(
+    images: &[&Image],
+    architecture: Architecture,
+    revision: &Revision,
+    target: Option<&Path>,
+) -> anyhow::Result<PathBuf> {
+    install_target(architecture)?;
+    install_compiler(architecture)?;
+    let metadata = cargo_metadata::MetadataCommand::new().no_deps().exec().context("cargo metadata")?;
+    let target = target.map_or_else(|| metadata.target_directory.into_std_path_buf(), Path::to_path_buf);
+
+    let triple = architecture.target();
+    let (compiler, _) = architecture.compiler();
+    let variable = triple.replace('-', "_");
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(root()).args(["build", "--quiet", "--locked", "--release", "--target", triple]);
+    for image in images {
+        cargo.args(["--package", image.program, "--bin", image.program]);
+    }
+    cargo
+        .env("CARGO_TARGET_DIR", &target)
+        .env("CARGO_INCREMENTAL", "0")
+        .env("CARGO_ENCODED_RUSTFLAGS", flags()?)
+        .env(format!("CC_{variable}"), compiler)
+        .env("KEYMOUNT_VERSION", &revision.version)
+        .env("KEYMOUNT_COMMIT", &revision.commit)
+        .env("KEYMOUNT_BUILD_DATE", &revision.date);
+    if architecture == Architecture::Arm64 {
+        cargo.env(format!("CARGO_TARGET_{}_LINKER", variable.to_uppercase()), compiler);
+    }
+    ensure!(cargo.status().context("cargo build")?.success(), "the programs for {architecture} do not build");
+    Ok(target.join(triple).join("release"))
+}
+
+/// Paths of this machine stay out of the programs.
+fn flags() -> anyhow::Result<String> {
+    let home = std::env::var("HOME").unwrap_or_default();
+    let cargo_home = std::env::var("CARGO_HOME").unwrap_or_else(|_| format!("{home}/.cargo"));
+    let root = root().canonicalize()?;
+    let flags = [
+        format!("--remap-path-prefix={cargo_home}=/cargo"),
+        format!("--remap-path-prefix={}=/keymount", root.display()),
+        // As the target's default is, said explicitly: no loader, no libraries.
+        "-Ctarget-feature=+crt-static".to_owned(),
+    ];
+    Ok(flags.join("\u{1f}"))
+}
+
+fn install_target(architecture: Architecture) -> anyhow::Result<()> {
+    let target = architecture.target();
+    let output = Command::new("rustup").args(["target", "list", "--installed"]).current_dir(root()).output();
+    let output = output.context("rustup, which knows whether the standard library for musl is there")?;
+    if String::from_utf8_lossy(&output.stdout).lines().any(|line| line == target) {
+        return Ok(());
+    }
+    let added = Command::new("rustup").args(["target", "add", target]).current_dir(root()).status()?;
+    ensure!(added.success(), "rustup target add {target} failed");
+    Ok(())
+}
+
+fn install_compiler(architecture: Architecture) -> anyhow::Result<()> {
+    let (compiler, packages) = architecture.compiler();
+    if runs(compiler) {
+        return Ok(());
+    }
+    let by_hand = format!("{compiler} is missing: apt-get install {}", packages.join(" "));
+    if !runs("apt-get") {
+        bail!("{by_hand}, or what your distribution calls it");
+    }
+    for arguments in [&["update", "-qq"][..], &["install", "-y", "-qq", "--no-install-recommends"]] {
+        let mut apt = Command::new("apt-get");
+        apt.args(arguments).env("DEBIAN_FRONTEND", "noninteractive").stdout(Stdio::null());
+        if arguments[0] == "install" {
+            apt.args(packages);
+        }
+        ensure!(apt.status()?.success(), "{by_hand}");
+    }
+    ensure!(runs(compiler), "{by_hand}");
+    Ok(())
+}
+
+fn runs(program: &str) -> bool {
+    let tried = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    tried.is_ok_and(|status| status.success())
+}
+
+/// Fails for a program that needs a loader: there is none in the image.
+pub(super) fn ensure_static(program: &[u8]) -> anyhow::Result<()> {
+    let word = |at: usize, bytes: usize| -> anyhow::Result<u64> {
+        let slice = program.get(at..at + bytes).context("the file ends in the middle of its headers")?;
+        Ok(slice.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte)))
+    };
+    ensure!(program.starts_with(b"\x7fELF\x02\x01"), "no 64-bit little-endian ELF program");
+    let (offset, size, count) = (word(0x20, 8)?, word(0x36, 2)?, word(0x38, 2)?);
+    const INTERPRETER: u64 = 3;
+    for number in 0..count {
+        let kind = word(usize::try_from(offset + number * size)?, 4)?;
+        ensure!(kind != INTERPRETER, "the program is not static");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_needs_a_loader_is_noticed() {
+        // This test itself.
+        let program = std::fs::read("/proc/self/exe").unwrap();
+        if cfg!(target_env = "gnu") {
+            assert_eq!(ensure_static(&program).unwrap_err().to_string(), "the program is not static");
+        }
+        assert!(ensure_static(b"#!/bin/sh").is_err());
+        // No program headers at all: nothing asks for a loader.
+        let mut bare = vec![0; 64];
+        bare[..6].copy_from_slice(b"\x7fELF\x02\x01");
+        ensure_static(&bare).unwrap();
+    }
+}
