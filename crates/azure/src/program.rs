@@ -36,6 +36,7 @@ pub fn main(
         version,
         json: Format::KlogJson,
         capabilities: CapabilitySet::empty(),
+        system_calls: &[],
     };
     program.run(arguments, |flags, stop| async move {
         tracing::info!(version = BUILD.version, "Starting Azure Key Vault Provider");

@@ -2,7 +2,7 @@
 //!
 //! Kubernetes runs the driver as a privileged container (nothing less may propagate mounts), which hands it every
 //! capability of the node. It keeps those that mounting and writing for any owner take. Runs before there is a second
-//! thread: the kernel counts capabilities by thread, and threads inherit.
+//! thread: the kernel counts capabilities by thread, and threads inherit. What system calls are left is in [`crate::seccomp`].
 
 use rustix::io::Errno;
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};

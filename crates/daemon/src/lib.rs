@@ -13,4 +13,5 @@ pub mod log;
 pub mod metrics;
 pub mod program;
 pub mod runtime;
+pub mod seccomp;
 pub mod shutdown;

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::flags::{Flag, Flags};
 use crate::hardening::{self, CapabilitySet};
 use crate::log::{self, Format};
-use crate::{runtime, shutdown};
+use crate::{runtime, seccomp, shutdown};
 
 /// What is particular about one daemon.
 pub struct Program {
@@ -22,6 +22,8 @@ pub struct Program {
     pub json: Format,
     /// Capabilities it keeps, of those it is started with.
     pub capabilities: CapabilitySet,
+    /// System calls it makes beside those of every daemon.
+    pub system_calls: &'static [i64],
 }
 
 /// A failure that ends the process.
@@ -65,6 +67,9 @@ impl Program {
         log::init(log::Options::from_flags(&flags, format));
         log::warn_of_flags_without_effect(&flags);
         hardening::apply(self.capabilities);
+        if let Err(error) = seccomp::apply(self.system_calls) {
+            tracing::warn!(err = %error, "cannot give up system calls");
+        }
         let ended = runtime::build().map_err(Failure::from).and_then(|runtime| {
             runtime.block_on(async {
                 let stop = shutdown::on_signals()?;

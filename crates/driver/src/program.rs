@@ -7,6 +7,7 @@ use keymount_daemon::flags::Flags;
 use keymount_daemon::hardening::CapabilitySet;
 use keymount_daemon::log::Format;
 use keymount_daemon::program::{Failure, Program};
+use keymount_daemon::seccomp::MOUNTING;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, ConfigError};
@@ -19,6 +20,7 @@ const PROGRAM: Program = Program {
     version,
     json: Format::DriverJson,
     capabilities: CAPABILITIES,
+    system_calls: MOUNTING,
 };
 
 /// To mount, and to work in directories and on files of any owner.
