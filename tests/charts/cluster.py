@@ -20,6 +20,7 @@ CRDS = CHARTS / "secrets-store-csi-crds"
 NAMESPACE = "kube-system"
 DRIVER_USER = f"system:serviceaccount:{NAMESPACE}:secrets-store-csi-driver"
 
+SERVER = f"{os.environ.get('API_ADDRESS', '127.0.0.1')}:{os.environ['API_PORT']}"
 _certs = pathlib.Path(os.environ["RUN"]) / "certs"
 _tls = ssl.create_default_context(cafile=_certs / "ca.crt")
 _tls.load_cert_chain(_certs / "admin.crt", _certs / "admin.key")
@@ -36,7 +37,7 @@ class Refused(Exception):
 def request(method, path, body=None, content_type="application/json", headers=None):
     """The answer to one request of the administrator."""
     data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
-    url = f"https://127.0.0.1:{os.environ['API_PORT']}{path}"
+    url = f"https://{SERVER}{path}"
     call = urllib.request.Request(url, data, {"Content-Type": content_type, **(headers or {})}, method=method)
     try:
         with urllib.request.urlopen(call, timeout=30, context=_tls) as answer:

@@ -1,20 +1,11 @@
 """The custom resource definitions: installed, left alone, adopted, kept."""
 
-import os
-import pathlib
 import unittest
 
 from cluster import AZURE, CRDS, DRIVER, ROOT, apply, definition, documents, helm, install, request, uninstall, eventually
 
 KINDS = ("secretproviderclasses", "secretproviderclasspodstatuses")
 UPSTREAM = ROOT / "tests/cluster/src/definitions/upstream.yaml"
-
-
-def setUpModule():
-    """The Prometheus operator's definitions, which other tests need, too."""
-    for name in ("podmonitors", "servicemonitors", "prometheusrules"):
-        text = (pathlib.Path(os.environ["PROMETHEUS_CRDS"]) / f"monitoring.coreos.com_{name}.yaml").read_text()
-        apply(documents(text)[0])
 
 
 def owner(kind):

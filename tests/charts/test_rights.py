@@ -87,7 +87,7 @@ class Policies(unittest.TestCase):
         cls.enterClassContext(installed(
             "admissionPolicies.enabled=true", "syncSecret.enabled=true", "mintServiceAccountTokens=true", "tokenRequests[0].audience=vault"))
         eventually(lambda: "names no node" in str(cls.refusal("POST", cls.statuses, cls.status("node-1"), node="")), 60)
-        eventually(lambda: "identity of the cluster" in str(cls.refusal("POST", cls.secrets, cls.secret(type="kubernetes.io/service-account-token"))), 60)
+        eventually(lambda: "identity of the cluster" in str(cls.refusal("POST", cls.secrets, cls.secret(type="bootstrap.kubernetes.io/token"))), 60)
 
     statuses = f"/apis/{CUSTOM}/v1/namespaces/default/secretproviderclasspodstatuses"
     secrets = "/api/v1/namespaces/default/secrets"

@@ -1,11 +1,12 @@
 """Values: what is misspelled is refused, what the Go charts have is taken."""
 
 import json
+import os
 import pathlib
 import tempfile
 import unittest
 
-from cluster import AZURE, CRDS, DRIVER, HERE, NAMESPACE, exists, helm, install, request, uninstall
+from cluster import AZURE, CRDS, DRIVER, HERE, NAMESPACE, apply, documents, eventually, exists, helm, install, request, uninstall
 
 
 def nested(values):
@@ -92,6 +93,14 @@ class Values(unittest.TestCase):
 
 
 class EverySwitch(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        """What the Prometheus operator defines."""
+        for name in ("podmonitors", "servicemonitors", "prometheusrules"):
+            text = (pathlib.Path(os.environ["PROMETHEUS_CRDS"]) / f"monitoring.coreos.com_{name}.yaml").read_text()
+            apply(documents(text)[0])
+            eventually(lambda name=name: "Established" in str(exists(f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}.monitoring.coreos.com")["status"]))
+
     def test_the_api_server_takes_everything(self):
         self.addCleanup(uninstall, "full")
         install("full", AZURE, "--values", HERE / "everything.yaml")

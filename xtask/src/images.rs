@@ -130,6 +130,12 @@ fn tell(image: &Image, archive: &Archive) {
     say(&format!("{:<40} {}", "", archive.digest()));
 }
 
+/// What cargo, or who builds, says by the environment.
+#[allow(clippy::disallowed_methods, reason = "a build is configured by it")]
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
 #[allow(clippy::print_stdout, reason = "a command line tool")]
 fn say(line: &str) {
     println!("{line}");

@@ -2,6 +2,7 @@
 
 mod charts;
 mod crds;
+mod deploy;
 mod generated;
 mod images;
 mod reference;
@@ -56,7 +57,10 @@ fn main() -> anyhow::Result<()> {
         Chore::Ci { full } => ci(full),
         Chore::Charts { check } => generated::update(charts::files()?, check),
         Chore::Crds { check } => generated::update(crds::files()?, check),
-        Chore::Deploy { check } => generated::update(images::containerfiles(), check),
+        Chore::Deploy { check } => generated::update(
+            [images::containerfiles(), deploy::files()?].into_iter().flatten().collect(),
+            check,
+        ),
         Chore::Images(arguments) => images::build(&arguments),
         Chore::Docs { check } => generated::update(reference::files(), check),
     }

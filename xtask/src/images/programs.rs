@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail, ensure};
 
+use super::environment;
 use super::recipe::Image;
 use super::revision::Revision;
 use crate::generated::root;
@@ -58,7 +59,7 @@ pub(super) fn compile(
     let triple = architecture.target();
     let (compiler, _) = architecture.compiler();
     let variable = triple.replace('-', "_");
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut cargo = Command::new(environment("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(root()).args(["build", "--quiet", "--locked", "--release", "--target", triple]);
     for image in images {
         cargo.args(["--package", image.program, "--bin", image.program]);
@@ -67,11 +68,11 @@ pub(super) fn compile(
         .env("CARGO_TARGET_DIR", &target)
         .env("CARGO_INCREMENTAL", "0")
         .env("CARGO_ENCODED_RUSTFLAGS", flags()?)
-        .env(format!("CC_{variable}"), compiler)
         .env("KEYMOUNT_VERSION", &revision.version)
         .env("KEYMOUNT_COMMIT", &revision.commit)
         .env("KEYMOUNT_BUILD_DATE", &revision.date);
     if architecture == Architecture::Arm64 {
+        cargo.env(format!("CC_{variable}"), compiler);
         cargo.env(format!("CARGO_TARGET_{}_LINKER", variable.to_uppercase()), compiler);
     }
     ensure!(cargo.status().context("cargo build")?.success(), "the programs for {architecture} do not build");
@@ -80,14 +81,12 @@ pub(super) fn compile(
 
 /// Paths of this machine stay out of the programs.
 fn flags() -> anyhow::Result<String> {
-    let home = std::env::var("HOME").unwrap_or_default();
-    let cargo_home = std::env::var("CARGO_HOME").unwrap_or_else(|_| format!("{home}/.cargo"));
+    let home = environment("HOME").unwrap_or_default();
+    let cargo_home = environment("CARGO_HOME").unwrap_or_else(|| format!("{home}/.cargo"));
     let root = root().canonicalize()?;
     let flags = [
-        format!("--remap-path-prefix={cargo_home}=/cargo"),
         format!("--remap-path-prefix={}=/keymount", root.display()),
-        // As the target's default is, said explicitly: no loader, no libraries.
-        "-Ctarget-feature=+crt-static".to_owned(),
+        format!("--remap-path-prefix={cargo_home}=/cargo"),
     ];
     Ok(flags.join("\u{1f}"))
 }

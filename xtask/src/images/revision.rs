@@ -4,6 +4,7 @@ use std::process::Command;
 
 use anyhow::Context as _;
 
+use super::environment;
 use crate::generated::root;
 
 /// A commit. Everything in an image comes from it and from Cargo.lock, nothing from the machine or the hour.
@@ -22,9 +23,9 @@ impl Revision {
     /// `KEYMOUNT_COMMIT` wins over what git says: empty it makes builds of different commits alike.
     pub(super) fn of_this_tree() -> anyhow::Result<Self> {
         let version = format!("v{}", env!("CARGO_PKG_VERSION"));
-        let (commit, seconds) = match std::env::var("KEYMOUNT_COMMIT") {
-            Ok(commit) => (commit, 0),
-            Err(_) => match git(&["log", "-1", "--format=%h %ct", "--abbrev=12"]) {
+        let (commit, seconds) = match environment("KEYMOUNT_COMMIT") {
+            Some(commit) => (commit, 0),
+            None => match git(&["log", "-1", "--format=%h %ct", "--abbrev=12"]) {
                 Ok(line) => {
                     let (hash, seconds) = line.split_once(' ').context("git log")?;
                     let dirty = !git(&["status", "--porcelain", "--untracked-files=no"])?.is_empty();
