@@ -30,6 +30,11 @@ enum Chore {
         #[arg(long)]
         check: bool,
     },
+    /// Installs the stack on a Kubernetes node of its own and tries it: see tests/cluster/run-install.sh
+    Cluster {
+        /// Only these chapters, for example `rotation`
+        chapters: Vec<String>,
+    },
     /// Writes the CustomResourceDefinitions from the types
     Crds {
         /// Only says whether the files are up to date
@@ -57,6 +62,7 @@ fn main() -> anyhow::Result<()> {
         Chore::Ci { full } => ci(full),
         Chore::Charts { check } => generated::update(charts::files()?, check),
         Chore::Crds { check } => generated::update(crds::files()?, check),
+        Chore::Cluster { chapters } => cluster(&chapters),
         Chore::Deploy { check } => generated::update(
             [images::containerfiles(), deploy::files()?].into_iter().flatten().collect(),
             check,
@@ -64,6 +70,13 @@ fn main() -> anyhow::Result<()> {
         Chore::Images(arguments) => images::build(&arguments),
         Chore::Docs { check } => generated::update(reference::files(), check),
     }
+}
+
+fn cluster(chapters: &[String]) -> anyhow::Result<()> {
+    let script = generated::root().join("tests/cluster/run-install.sh");
+    let status = std::process::Command::new(script).args(chapters).status()?;
+    anyhow::ensure!(status.success(), "the cluster tests failed");
+    Ok(())
 }
 
 fn ci(full: bool) -> anyhow::Result<()> {

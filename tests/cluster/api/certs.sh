@@ -28,7 +28,7 @@ kubeconfig() { # FILE USER CREDENTIALS
   cat > "$1" <<K
 apiVersion: v1
 kind: Config
-clusters: [{name: test, cluster: {server: "https://127.0.0.1:$API_PORT", certificate-authority: "$certs/ca.crt"}}]
+clusters: [{name: test, cluster: {server: "https://$API_ADDRESS:$API_PORT", certificate-authority: "$certs/ca.crt"}}]
 users: [{name: $2, user: {$3}}]
 contexts: [{name: test, context: {cluster: test, user: $2}}]
 current-context: test

@@ -3,6 +3,7 @@ KUBE_VERSION=1.33.13
 KEYMOUNT_CACHE=${KEYMOUNT_CACHE:-$HOME/.cache/keymount}    # programs and state; nothing is written beside these scripts
 BIN=${BIN:-$KEYMOUNT_CACHE/kubernetes-$KUBE_VERSION}       # programs, built once
 RUN=${RUN:-$KEYMOUNT_CACHE/cluster/run}                    # certificates, kubeconfigs, etcd's data, logs, process ids
+API_ADDRESS=${API_ADDRESS:-127.0.0.1}
 API_PORT=${API_PORT:-16443}
 ETCD_PORT=${ETCD_PORT:-12379}
 ETCD_PEER_PORT=${ETCD_PEER_PORT:-12380}

@@ -14,14 +14,14 @@ start etcd "$BIN/etcd" --name test --data-dir "$RUN/etcd" --log-level warn --uns
   --listen-peer-urls "http://127.0.0.1:$ETCD_PEER_PORT" --initial-advertise-peer-urls "http://127.0.0.1:$ETCD_PEER_PORT" \
   --initial-cluster "test=http://127.0.0.1:$ETCD_PEER_PORT"
 start kube-apiserver "$BIN/kube-apiserver" --etcd-servers="http://127.0.0.1:$ETCD_PORT" \
-  --bind-address=127.0.0.1 --advertise-address=127.0.0.1 --secure-port="$API_PORT" --endpoint-reconciler-type=none \
+  --bind-address="$API_ADDRESS" --advertise-address="$API_ADDRESS" --secure-port="$API_PORT" --endpoint-reconciler-type=none \
   --tls-cert-file="$certs/apiserver.crt" --tls-private-key-file="$certs/apiserver.key" --client-ca-file="$certs/ca.crt" \
   --token-auth-file="$certs/tokens.csv" --authorization-mode=Node,RBAC --enable-admission-plugins=NodeRestriction \
   --service-account-issuer="$ISSUER" --service-account-signing-key-file="$certs/sa.key" --service-account-key-file="$certs/sa.pub" \
   --service-cluster-ip-range=10.96.0.0/24 --allow-privileged=true --event-ttl=1h --profiling=false \
   --kubelet-client-certificate="$certs/apiserver-kubelet-client.crt" --kubelet-client-key="$certs/apiserver-kubelet-client.key" \
   --kubelet-certificate-authority="$certs/ca.crt" --kubelet-preferred-address-types=Hostname ${APISERVER_ARGS:-}
-wait_url "https://127.0.0.1:$API_PORT/readyz" 120 kube-apiserver --cacert "$certs/ca.crt" --cert "$certs/admin.crt" --key "$certs/admin.key"
+wait_url "https://$API_ADDRESS:$API_PORT/readyz" 120 kube-apiserver --cacert "$certs/ca.crt" --cert "$certs/admin.crt" --key "$certs/admin.key"
 if [ -n "${WITH_KCM:-}" ]; then
   echo "starting kube-controller-manager and kube-scheduler ..."
   kcm=$RUN/kube-controller-manager.kubeconfig ks=$RUN/kube-scheduler.kubeconfig

@@ -30,9 +30,14 @@ disabled_plugins = ["io.containerd.snapshotter.v1.btrfs", "io.containerd.snapsho
       BinaryName = "$(command -v runc)"
   [plugins."io.containerd.grpc.v1.cri".cni]
     conf_dir = "$NODE/cni"
+    bin_dir = "/usr/lib/cni"
 K
-# Kubelet wants to see a network; every pod of the tests is in the node's own (hostNetwork), so no plugin ever runs.
-echo '{"cniVersion": "0.4.0", "name": "none", "plugins": [{"type": "loopback"}]}' > "$NODE/cni/none.conflist"
+# Kubelet wants to see a network. Where every pod is in the node's own (hostNetwork) no plugin ever runs.
+if [ -n "${POD_NETWORK:-}" ]; then
+  cp "$POD_NETWORK" "$NODE/cni/pods.conflist"
+else
+  echo '{"cniVersion": "0.4.0", "name": "none", "plugins": [{"type": "loopback"}]}' > "$NODE/cni/none.conflist"
+fi
 cat > "$NODE/kubelet.yaml" <<K
 apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration

@@ -10,6 +10,8 @@ printf '127.0.0.1 localhost %s\n' "$NODE_NAME" > "$RUN/hosts"
 mount --bind "$RUN/hosts" /etc/hosts
 # The node's directory is where kubelet's and containerd's mounts are; their propagation stays inside.
 mkdir -p "$NODE"; mount --bind "$NODE" "$NODE"; mount --make-rshared "$NODE"
+# What else a test wants to have before anything runs.
+[ -z "${NODE_PREPARE:-}" ] || "$NODE_PREPARE"
 "$here/up.sh"
 export KUBECONFIG=$ADMIN_KUBECONFIG KEYMOUNT_RUN=$RUN
 set +e

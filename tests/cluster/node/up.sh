@@ -23,7 +23,7 @@ start kubelet "$BIN/kubelet" --config="$NODE/kubelet.yaml" --kubeconfig="$RUN/ku
 wait_url "http://127.0.0.1:$KUBELET_HEALTHZ_PORT/healthz" 60 kubelet
 node_is_ready() {
   curl -fsS --cacert "$certs/ca.crt" --cert "$certs/admin.crt" --key "$certs/admin.key" 2>/dev/null \
-    "https://127.0.0.1:$API_PORT/api/v1/nodes/$NODE_NAME?pretty=false" | grep -q '"type":"Ready","status":"True"'
+    "https://$API_ADDRESS:$API_PORT/api/v1/nodes/$NODE_NAME?pretty=false" | grep -q '"type":"Ready","status":"True"'
 }
 for ((i = 0; i < 600; i++)); do node_is_ready && break; sleep 0.1; done
 node_is_ready || { echo "the node is not ready; see $RUN/logs" >&2; exit 1; }

@@ -1,0 +1,53 @@
+"""The chapters of the story, in order: each finds the cluster as the one before left it."""
+
+import importlib
+import os
+import pathlib
+import sys
+import time
+import unittest
+
+HERE = pathlib.Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parent.parent / "charts")]
+
+CHAPTERS = ["installation", "contents", "secrets", "identities", "rotation", "restarts", "upgrade", "docs", "crowd", "rights", "removal"]
+ALWAYS = ["installation"]
+
+
+class Told(unittest.TextTestResult):
+    """Says how long each test took."""
+
+    def startTest(self, test):
+        self.began = time.monotonic()
+        super().startTest(test)
+
+    def addSuccess(self, test):
+        unittest.TestResult.addSuccess(self, test)
+        self.stream.writeln(f"ok {time.monotonic() - self.began:.1f} s")
+
+
+def main():
+    asked = sys.argv[1:] or CHAPTERS
+    unknown = [name for name in asked if name not in CHAPTERS]
+    if unknown:
+        sys.exit(f"no such chapters: {' '.join(unknown)}; there are {' '.join(CHAPTERS)}")
+    import stage
+
+    began, result = time.monotonic(), None
+    for name in CHAPTERS:
+        if name not in asked and name not in ALWAYS:
+            continue
+        print(f"\n{name}", flush=True)
+        suite = unittest.defaultTestLoader.loadTestsFromModule(importlib.import_module(f"chapter_{name}"))
+        # What comes later stands on what failed.
+        result = unittest.TextTestRunner(stream=sys.stdout, verbosity=2, resultclass=Told, failfast=name in ALWAYS).run(suite)
+        if not result.wasSuccessful():
+            stage.keep_state(pathlib.Path(os.environ["RUN"]) / "state")
+            sys.exit(1)
+    print(f"\nall chapters ended after {time.monotonic() - began:.0f} s")
+    for line in stage.FIGURES:
+        print(f"  {line}")
+
+
+if __name__ == "__main__":
+    main()
