@@ -15,4 +15,10 @@ export KUBECONFIG=$ADMIN_KUBECONFIG PYTHONDONTWRITEBYTECODE=1
 # The definitions of the Prometheus operator, for the objects that are made for it.
 PROMETHEUS=$(cd / && go mod download -json github.com/prometheus-operator/prometheus-operator@v0.85.0 | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')
 export PROMETHEUS_CRDS=$PROMETHEUS/example/prometheus-operator-crd
+# Argo CD's definitions, and the Lua of its health checks.
+ARGOCD_MODULE=$(cd / && go mod download -json github.com/argoproj/argo-cd/v3@v3.5.3 | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')
+export ARGOCD_MODULE
+if ! command -v lua5.1 >/dev/null; then
+  DEBIAN_FRONTEND=noninteractive bash -c 'apt-get update -qq && apt-get install -y -qq --no-install-recommends lua5.1' >/dev/null
+fi
 python3 -m unittest "$@"
