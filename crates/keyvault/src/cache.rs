@@ -1,6 +1,6 @@
 //! Content kept for a few seconds, for others of the same identity (invariant I6).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -49,7 +49,10 @@ pub(crate) struct ObjectCache {
 
 #[derive(Default)]
 struct State {
-    entries: HashMap<Place, Entry>,
+    entries: HashMap<Arc<Place>, Entry>,
+    /// The same by age, so that what goes first is found without a look at all.
+    ages: BTreeMap<Age, Arc<Place>>,
+    inserted: u64,
     bytes: usize,
     /// When an owner's content was last purged: what was asked for before that must not come in after.
     purges: HashMap<Owner, Instant>,
@@ -58,9 +61,12 @@ struct State {
 
 struct Entry {
     content: Arc<Content>,
-    asked: Instant,
+    age: Age,
     bytes: usize,
 }
+
+/// When content was asked for, and a number that tells apart what was asked for at one moment.
+type Age = (Instant, u64);
 
 /// No request takes longer than a mount, so an older purge concerns nobody.
 const PURGES_REMEMBERED: Duration = Duration::from_secs(600);
@@ -77,7 +83,7 @@ impl ObjectCache {
     pub(crate) fn get(&self, place: &Place) -> Option<Arc<Content>> {
         let state = self.state();
         let entry = state.entries.get(place)?;
-        (entry.asked.elapsed() < self.options.ttl).then(|| Arc::clone(&entry.content))
+        (entry.age.0.elapsed() < self.options.ttl).then(|| Arc::clone(&entry.content))
     }
 
     /// Keeps content that was asked for at `asked`, unless its owner was purged since.
@@ -93,12 +99,15 @@ impl ObjectCache {
         state.remove(&place);
         state.expire(self.options.ttl);
         while state.entries.len() >= self.options.entries || state.bytes + bytes > self.options.bytes {
-            let oldest = state.entries.iter().min_by_key(|(_, entry)| entry.asked);
-            let Some(oldest) = oldest.map(|(place, _)| place.clone()) else { return };
+            let Some((_, oldest)) = state.ages.first_key_value() else { return };
+            let oldest = Arc::clone(oldest);
             state.remove(&oldest);
         }
         state.bytes += bytes;
-        state.entries.insert(place, Entry { content: Arc::clone(content), asked, bytes });
+        state.inserted += 1;
+        let (age, place) = ((asked, state.inserted), Arc::new(place));
+        state.ages.insert(age, Arc::clone(&place));
+        state.entries.insert(place, Entry { content: Arc::clone(content), age, bytes });
         if !state.sweeping {
             state.sweeping = true;
             tokio::spawn(sweep(Arc::downgrade(self), self.options.ttl));
@@ -108,8 +117,8 @@ impl ObjectCache {
     /// Forgets everything of an owner, and keeps out what is still on its way to it.
     pub(crate) fn purge(&self, owner: &Owner) {
         let mut state = self.state();
-        let places: Vec<Place> =
-            state.entries.keys().filter(|place| place.owner == *owner).cloned().collect();
+        let places: Vec<_> =
+            state.entries.keys().filter(|place| place.owner == *owner).map(Arc::clone).collect();
         places.iter().for_each(|place| state.remove(place));
         state.purges.retain(|_, purged| purged.elapsed() < PURGES_REMEMBERED);
         state.purges.insert(owner.clone(), Instant::now());
@@ -123,19 +132,20 @@ impl ObjectCache {
 impl State {
     fn remove(&mut self, place: &Place) {
         if let Some(entry) = self.entries.remove(place) {
+            self.ages.remove(&entry.age);
             self.bytes -= entry.bytes;
         }
     }
 
     fn expire(&mut self, ttl: Duration) {
-        let bytes = &mut self.bytes;
-        self.entries.retain(|_, entry| {
-            let alive = entry.asked.elapsed() < ttl;
-            if !alive {
-                *bytes -= entry.bytes;
+        let now = Instant::now();
+        while let Some((age, place)) = self.ages.first_key_value() {
+            if now.saturating_duration_since(age.0) < ttl {
+                return;
             }
-            alive
-        });
+            let place = Arc::clone(place);
+            self.remove(&place);
+        }
     }
 }
 
@@ -211,7 +221,7 @@ mod tests {
         assert!(cache.get(&place).is_none());
         tokio::time::sleep(Duration::from_secs(10)).await;
         let state = cache.state();
-        assert!(state.entries.is_empty() && state.bytes == 0 && !state.sweeping);
+        assert!(state.entries.is_empty() && state.ages.is_empty() && state.bytes == 0 && !state.sweeping);
     }
 
     #[tokio::test(start_paused = true)]
