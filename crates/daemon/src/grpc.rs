@@ -186,6 +186,12 @@ pub async fn serve(
     }
 }
 
+/// What may be under way of one answer that nobody reads yet. A socket has no latency that a larger one would hide.
+const STREAM_WINDOW: u32 = 64 << 10;
+
+/// The same for all answers of a connection: those that are not read must never keep the others back.
+const CONNECTION_WINDOW: u32 = 256 << 20;
+
 /// A channel to the socket that dials on first use and again whenever the connection is lost. The
 /// authority is `localhost`: other implementations refuse a socket path there.
 #[must_use]
@@ -203,7 +209,10 @@ pub fn channel_over(path: &Path, first: UnixStream) -> Channel {
 fn dialling(path: &Path, first: Option<UnixStream>) -> Channel {
     let path = path.to_owned();
     let first = Arc::new(Mutex::new(first));
-    let endpoint = HttpEndpoint::from_static("http://localhost").http2_max_header_list_size(MAX_HEADER_LIST);
+    let endpoint = HttpEndpoint::from_static("http://localhost")
+        .http2_max_header_list_size(MAX_HEADER_LIST)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW);
     endpoint.connect_with_connector_lazy(service_fn(move |_| {
         let path = path.clone();
         let first = first.lock().unwrap_or_else(PoisonError::into_inner).take();

@@ -69,6 +69,8 @@ pub struct ProviderLimits {
     pub max_reply_bytes: usize,
     /// Calls that may run at one time.
     pub max_calls: usize,
+    /// Bytes that all replies may take while they are received and written.
+    pub reply_memory: usize,
     /// How long a call waits for a provider that is not there yet.
     pub startup_timeout: Duration,
 }
@@ -156,6 +158,8 @@ impl Config {
             provider: ProviderLimits {
                 max_reply_bytes: usize::try_from(max_reply_bytes).unwrap_or(usize::MAX),
                 max_calls: usize::try_from(positive(flags, "provider-max-calls")?).unwrap_or(usize::MAX),
+                reply_memory: usize::try_from(positive(flags, "provider-reply-memory")?)
+                    .unwrap_or(usize::MAX),
                 startup_timeout: flags.duration("provider-startup-timeout").to_duration(),
             },
             provider_health_check: if flags.bool("provider-health-check") {

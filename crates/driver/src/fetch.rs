@@ -10,7 +10,7 @@ use crate::attributes::{ProviderInput, TokenPolicy, provider_input};
 use crate::class::ClassHold;
 use crate::error::FetchError;
 use crate::node::Node;
-use crate::provider::{Bounds, Lane, ProviderError, Reply};
+use crate::provider::{Bounds, HeldMemory, Lane, ProviderError, Reply};
 use crate::request::PublishRequest;
 
 /// Permission bits of files for which neither class nor provider says anything, as upstream sends it: 0644.
@@ -27,6 +27,8 @@ pub(crate) struct Content {
     /// The files; none if the provider wrote them to the target path itself.
     pub(crate) payload: Option<Payload>,
     pub(crate) versions: BTreeMap<String, String>,
+    /// What the reply takes up, until this is dropped.
+    _memory: HeldMemory,
 }
 
 impl Node {
@@ -109,9 +111,9 @@ impl Node {
 
     /// The reply's files as one payload, or refused as a whole.
     fn judge(&self, reply: Reply) -> Result<Content, keymount_volume::PayloadError> {
-        let Reply { files, versions } = reply;
+        let Reply { files, versions, memory } = reply;
         if files.is_empty() {
-            return Ok(Content { payload: None, versions });
+            return Ok(Content { payload: None, versions, _memory: memory });
         }
         let files = files
             .into_iter()
@@ -121,7 +123,10 @@ impl Node {
                 contents: Sensitive::new(std::mem::take(&mut file.contents)),
             })
             .collect();
-        Payload::validate(files, &self.payload_limits)
-            .map(|payload| Content { payload: Some(payload), versions })
+        Payload::validate(files, &self.payload_limits).map(|payload| Content {
+            payload: Some(payload),
+            versions,
+            _memory: memory,
+        })
     }
 }

@@ -91,6 +91,11 @@ const OURS: &[Flag] = &[
         10,
         "how long a mount waits for a provider whose socket is missing or refuses connections",
     ),
+    int(
+        "provider-reply-memory",
+        64 * 1024 * 1024,
+        "bytes that large replies of providers may take while they are received and written; further ones wait",
+    ),
     int("provider-max-calls", 64, "calls to one provider that may run at one time"),
     seconds("rotation-min-interval", 10, "shortest rotation interval that a SecretProviderClass may ask for"),
     seconds(

@@ -119,6 +119,13 @@ const CLASSES: Definition = gauge("keymount_classes", "SecretProviderClasses in 
 const MOUNTED_BYTES: Definition = gauge("keymount_mounted_bytes", "Memory of mounted files, in bytes", &[]);
 const BUDGET: Definition =
     gauge("keymount_mounted_bytes_budget", "Most memory that mounted files may take, in bytes", &[]);
+const REPLY_MEMORY: Definition = gauge(
+    "keymount_reply_memory_bytes",
+    "Memory of large provider replies that are received or written, in bytes",
+    &[],
+);
+const REPLY_MEMORY_LIMIT: Definition =
+    gauge("keymount_reply_memory_limit_bytes", "Most memory that such replies may take, in bytes", &[]);
 const STALENESS: Definition = gauge(
     "keymount_rotation_staleness_seconds",
     "Time since the last success for the volume of the class that has waited longest (since it was found, after a restart), in seconds",
@@ -170,6 +177,8 @@ pub const TABLE: &[&Definition] = &[
     &CLASSES,
     &MOUNTED_BYTES,
     &BUDGET,
+    &REPLY_MEMORY,
+    &REPLY_MEMORY_LIMIT,
     &STALENESS,
     &LAST_SUCCESS,
     &FAILING,

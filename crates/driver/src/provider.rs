@@ -4,6 +4,7 @@ mod connection;
 mod directory;
 mod error;
 mod health;
+mod memory;
 mod places;
 mod reply;
 
@@ -20,12 +21,14 @@ use tonic::{Code, Request, Status};
 pub(crate) use directory::Directories;
 pub(crate) use error::{ProviderError, Stage, go_code};
 pub(crate) use health::check_periodically;
+pub(crate) use memory::HeldMemory;
 pub(crate) use places::Lane;
 pub(crate) use reply::Reply;
 
 use crate::config::ProviderLimits;
 use crate::kubernetes::NamedError;
 use connection::Connection;
+use memory::{Metered, ReplyMemory};
 use places::Places;
 
 /// Attempts on UNAVAILABLE, as the Go driver's client makes them.
@@ -38,6 +41,7 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 pub(crate) struct Providers {
     directories: Directories,
     limits: ProviderLimits,
+    memory: ReplyMemory,
     known: Mutex<BTreeMap<String, Arc<Provider>>>,
 }
 
@@ -89,7 +93,8 @@ impl Providers {
     /// Providers found in the given directories.
     #[must_use]
     pub(crate) fn new(directories: Directories, limits: ProviderLimits) -> Self {
-        Self { directories, limits, known: Mutex::default() }
+        let memory = ReplyMemory::new(limits.reply_memory);
+        Self { directories, limits, memory, known: Mutex::default() }
     }
 
     /// Calls `Mount` and judges the reply.
@@ -112,7 +117,7 @@ impl Providers {
         let mut attempt = 1;
         loop {
             let status = match self.attempt(&provider, request, bounds).await {
-                Ok(Ok(answer)) => return Reply::judge(answer),
+                Ok(Ok((answer, memory))) => return Reply::judge(answer, memory),
                 // The client's own time-out is the same instant, and may be the first to be seen.
                 Ok(Err(_)) if Instant::now() >= bounds.deadline => {
                     provider.disconnect().await;
@@ -148,16 +153,25 @@ impl Providers {
         provider: &Provider,
         request: &MountRequest,
         bounds: Bounds<'_>,
-    ) -> Result<Result<MountResponse, Status>, ProviderError> {
+    ) -> Result<Result<(MountResponse, HeldMemory), Status>, ProviderError> {
         let startup = Instant::now() + self.limits.startup_timeout;
         let channel = provider.connect(&self.directories, startup, bounds).await?;
+        let channel = Metered { channel, memory: self.memory.clone() };
         let mut client = CsiDriverProviderClient::new(channel)
             .max_decoding_message_size(self.limits.max_reply_bytes)
             .max_encoding_message_size(usize::MAX);
         let mut call = Request::new(request.clone());
         call.set_timeout(bounds.deadline.saturating_duration_since(Instant::now()));
+        let memory = HeldMemory::default();
+        call.extensions_mut().insert(memory.clone());
         let answer = bounds.until(Stage::Mount, client.mount(call)).await?;
-        Ok(answer.map(tonic::Response::into_inner))
+        Ok(answer.map(|answer| (answer.into_inner(), memory)))
+    }
+
+    /// Bytes that replies hold while they are received and written, and how many they may hold.
+    #[must_use]
+    pub(crate) fn reply_memory(&self) -> (usize, usize) {
+        (self.memory.used(), self.memory.limit())
     }
 
     /// How the provider delivers files, as far as it is known.

@@ -11,8 +11,8 @@ use prometheus::proto::MetricFamily;
 use prometheus::{GaugeVec, Opts};
 
 use super::{
-    BUDGET, CLASSES, FAILING, LAST_SUCCESS, MOUNTED_BYTES, PROVIDER_CALLS, PROVIDER_UP, QUEUED, STALENESS,
-    VOLUMES,
+    BUDGET, CLASSES, FAILING, LAST_SUCCESS, MOUNTED_BYTES, PROVIDER_CALLS, PROVIDER_UP, QUEUED, REPLY_MEMORY,
+    REPLY_MEMORY_LIMIT, STALENESS, VOLUMES,
 };
 use crate::node::Node;
 use crate::request::ClassKey;
@@ -23,11 +23,13 @@ pub(crate) struct Live {
     descriptions: Vec<Desc>,
 }
 
-const DEFINITIONS: [&Definition; 10] = [
+const DEFINITIONS: [&Definition; 12] = [
     &VOLUMES,
     &CLASSES,
     &MOUNTED_BYTES,
     &BUDGET,
+    &REPLY_MEMORY,
+    &REPLY_MEMORY_LIMIT,
     &STALENESS,
     &LAST_SUCCESS,
     &FAILING,
@@ -114,10 +116,13 @@ impl Collector for Live {
         for (queue, waiting) in self.node.reports.waiting() {
             queued.with_label_values(&[queue]).set(count(waiting));
         }
+        let (in_use, limit) = self.node.providers.reply_memory();
         let mut all = vec![
             single(&CLASSES, count(self.node.classes.len())),
             single(&MOUNTED_BYTES, bytes(self.node.budget.used())),
             single(&BUDGET, bytes(self.node.budget.limit())),
+            single(&REPLY_MEMORY, count(in_use)),
+            single(&REPLY_MEMORY_LIMIT, count(limit)),
         ];
         all.extend(queued.collect());
         all.extend(self.of_classes());

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use keymount_proto::provider::{File, MountResponse};
 
-use super::ProviderError;
+use super::{HeldMemory, ProviderError};
 
 /// Replies above this are not refused, but a Secret cannot hold them.
 const SECRET_LIMIT: usize = 1024 * 1024;
@@ -16,10 +16,12 @@ pub(crate) struct Reply {
     pub(crate) files: Vec<File>,
     /// Object versions by id; of an id that comes twice the last.
     pub(crate) versions: BTreeMap<String, String>,
+    /// What it takes up until it is written.
+    pub(crate) memory: HeldMemory,
 }
 
 impl Reply {
-    pub(super) fn judge(mut response: MountResponse) -> Result<Self, ProviderError> {
+    pub(super) fn judge(mut response: MountResponse, memory: HeldMemory) -> Result<Self, ProviderError> {
         if let Some(error) = response.error.take().filter(|error| !error.code.is_empty()) {
             return Err(ProviderError::Code(error.code));
         }
@@ -32,7 +34,7 @@ impl Reply {
         }
         let versions =
             std::mem::take(&mut response.object_version).into_iter().map(|v| (v.id, v.version)).collect();
-        Ok(Self { files: std::mem::take(&mut response.files), versions })
+        Ok(Self { files: std::mem::take(&mut response.files), versions, memory })
     }
 }
 
@@ -51,7 +53,8 @@ mod tests {
         let file = || File { path: "a".to_owned(), mode: 0o644, contents: b"x".to_vec() };
         let code = |code: &str| Some(Error { code: code.to_owned() });
         let judge = |error, versions, files| {
-            Reply::judge(MountResponse { object_version: versions, error, files }).map_err(|e| e.to_string())
+            let response = MountResponse { object_version: versions, error, files };
+            Reply::judge(response, HeldMemory::default()).map_err(|e| e.to_string())
         };
         assert_eq!(
             judge(code("Denied"), vec![version("a", "1")], vec![file()]).err().as_deref(),

@@ -66,7 +66,8 @@ fn file() -> Result<MountResponse, Status> {
 }
 
 fn providers(directory: &TempDir, startup_timeout: Duration) -> Providers {
-    let limits = ProviderLimits { max_reply_bytes: 1024, max_calls: 4, startup_timeout };
+    let limits =
+        ProviderLimits { max_reply_bytes: 1024, max_calls: 4, reply_memory: 1 << 20, startup_timeout };
     Providers::new(Directories::new(vec![directory.path().to_owned()]), limits)
 }
 
