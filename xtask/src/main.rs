@@ -1,5 +1,6 @@
 //! The project's chores: `cargo xtask <chore>`.
 
+mod bench;
 mod charts;
 mod crds;
 mod deploy;
@@ -18,6 +19,13 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Chore {
+    /// Measures a driver and a provider through their sockets; ours, unless others are named
+    #[command(disable_help_flag = true)]
+    Bench {
+        /// Those of the bench program: see `--help`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Everything a change must pass, as `.ci/run` does it
     Ci {
         /// Also what takes long: see `.ci/run --help`
@@ -59,6 +67,7 @@ enum Chore {
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().chore {
+        Chore::Bench { arguments } => bench::bench(&arguments),
         Chore::Ci { full } => ci(full),
         Chore::Charts { check } => generated::update(charts::files()?, check),
         Chore::Crds { check } => generated::update(crds::files()?, check),

@@ -29,7 +29,7 @@ pub use provider::{Call, Provider, Reply, files};
 pub use registrar::Registrar;
 
 /// The service account of the driver.
-const SERVICE_ACCOUNT: &str = "secrets-store-csi-driver";
+pub const SERVICE_ACCOUNT: &str = "secrets-store-csi-driver";
 
 /// How a stage is set up.
 #[derive(Clone, Debug, Default)]

@@ -24,7 +24,9 @@ pub struct Audit {
 pub struct Requests(BTreeMap<String, usize>);
 
 impl Audit {
-    pub(super) fn new(log: PathBuf, user: String) -> Self {
+    /// Those of this user, by this log.
+    #[must_use]
+    pub fn new(log: PathBuf, user: String) -> Self {
         Self { log, user }
     }
 

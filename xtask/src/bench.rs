@@ -1,0 +1,63 @@
+//! Measurements: builds what is measured, and hands over to `benches/`.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context as _, ensure};
+
+use crate::generated::root;
+
+const DRIVER: &str = "secrets-store-csi-driver";
+const PROVIDER: &str = "secrets-store-csi-driver-provider-azure";
+
+/// `cargo xtask bench`: the arguments are those of the bench program. Without a driver and a provider among them, ours
+/// are built and measured.
+pub(crate) fn bench(arguments: &[String]) -> anyhow::Result<()> {
+    let names = |flag: &str| {
+        arguments.iter().any(|argument| argument == flag || argument.starts_with(&format!("{flag}=")))
+    };
+    let mut all = arguments.to_vec();
+    let given = ["--driver", "--provider", "--list", "--help", "-h"].iter().any(|flag| names(flag));
+    let mut packages = vec!["keymount-benches"];
+    if !given {
+        packages.extend([DRIVER, PROVIDER]);
+    }
+    let target = build(&packages)?;
+    if !given {
+        for (flag, program) in [("--driver", DRIVER), ("--provider", PROVIDER)] {
+            all.extend([flag.to_owned(), target.join(program).display().to_string()]);
+        }
+    }
+    let program = target.join("keymount-bench");
+    let mut command = if names("--list") || names("--help") || names("-h") {
+        Command::new(program)
+    } else {
+        let mut command = Command::new(root().join("benches/run.sh"));
+        command.arg(program);
+        command
+    };
+    run(command.args(all))
+}
+
+/// Builds programs with the release profile, and gives the directory that they are in.
+fn build(packages: &[&str]) -> anyhow::Result<PathBuf> {
+    let mut command = Command::new("cargo");
+    command.current_dir(root()).args(["build", "--release"]);
+    for package in packages {
+        command.args(["-p", package]);
+    }
+    run(&mut command)?;
+    let output = Command::new("cargo")
+        .current_dir(root())
+        .args(["metadata", "--format-version=1", "--no-deps"])
+        .output()?;
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout)?;
+    let target = metadata["target_directory"].as_str().context("cargo names no target directory")?;
+    Ok(PathBuf::from(target).join("release"))
+}
+
+fn run(command: &mut Command) -> anyhow::Result<()> {
+    let status = command.status().with_context(|| format!("{command:?}"))?;
+    ensure!(status.success(), "{command:?} ended with {status}");
+    Ok(())
+}
