@@ -2,10 +2,12 @@
 
 import json
 import os
+import pathlib
+import subprocess
 import unittest
 
 from cluster import DRIVER_USER, NAMESPACE, request
-from stage import figure
+from stage import daemon_pod, figure
 
 ROLES = "/apis/rbac.authorization.k8s.io/v1"
 # What the driver does only when something is in its way, which the chapters do not have.
@@ -55,3 +57,28 @@ class Rights(unittest.TestCase):
         with open(os.environ["AUDIT_LOG"]) as log:
             asked = [line for line in log if "csi-secrets-store-provider-azure" in json.loads(line)["user"]["username"]]
         self.assertEqual(asked, [])
+
+
+def process(daemon):
+    """What the kernel says of a daemon's process, and how its root is mounted."""
+    container = daemon_pod(daemon)["status"]["containerStatuses"][0]["containerID"].rpartition("/")[2]
+    command = ["ctr", "-a", os.environ["CONTAINERD_SOCKET"], "-n", "k8s.io", "tasks", "ls"]
+    tasks = [line.split() for line in subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()]
+    directory = pathlib.Path("/proc") / next(task[1] for task in tasks if task[0] == container)
+    status = dict(line.split(":\t", 1) for line in (directory / "status").read_text().splitlines() if ":\t" in line)
+    root = next(line.split()[5] for line in (directory / "mountinfo").read_text().splitlines() if line.split()[4] == "/")
+    return status, root.split(",")
+
+
+class Privileges(unittest.TestCase):
+    def test_the_daemons_have_given_up_what_they_have_no_use_for(self):
+        # CHOWN, DAC_OVERRIDE, FOWNER, SYS_ADMIN: of all that a privileged container has.
+        for daemon, capabilities in (("driver", 0x20000B), ("provider", 0)):
+            with self.subTest(daemon):
+                status, root = process(daemon)
+                self.assertEqual(int(status["CapEff"], 16), capabilities)
+                self.assertEqual(int(status["CapPrm"], 16), capabilities)
+                self.assertEqual((status["NoNewPrivs"], status["Seccomp"]), ("1", "2"))
+                self.assertIn("ro", root)
+        # The driver's container has no filter of the container runtime's, as it is privileged: this one is its own.
+        self.assertEqual(process("driver")[0]["Seccomp_filters"].strip(), "1")

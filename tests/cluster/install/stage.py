@@ -17,7 +17,7 @@ import cluster
 from cluster import AZURE, NAMESPACE, Refused, exists, helm, request
 
 RUN, NODE = pathlib.Path(os.environ["RUN"]), pathlib.Path(os.environ["NODE"])
-SCRIPTS = pathlib.Path(os.environ["KEYMOUNT_NODE_SCRIPTS"])
+SCRIPTS = pathlib.Path(__file__).parent.parent / "node"
 NODE_NAME = os.environ["NODE_NAME"]
 IMAGE = os.environ["IMAGE"]
 DRIVER = "secrets-store.csi.k8s.io"
