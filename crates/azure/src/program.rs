@@ -37,6 +37,7 @@ pub fn main(
         json: Format::KlogJson,
         capabilities: CapabilitySet::empty(),
         system_calls: &[],
+        writes_nothing: true,
     };
     program.run(arguments, |flags, stop| async move {
         tracing::info!(version = BUILD.version, "Starting Azure Key Vault Provider");

@@ -199,3 +199,58 @@ async fn i6_a_revoked_permission_counts_at_once_and_for_its_owner_alone() {
     world.mount(&ask().principal("other")).await.expect("files");
     assert_eq!(world.vault_calls(), calls, "the other identity's content is still there");
 }
+
+/// What a vault's answer may look like on the wire: the content comes, or an error that names a reason; nothing is
+/// unpacked, nothing is waited for beyond the caller's time, and half a secret is no secret.
+#[tokio::test]
+async fn fault_9_slow_and_mislabelled_answers_end_in_an_error_or_the_content() {
+    let packed = Action::Respond {
+        status: 200,
+        code: None,
+        inner: None,
+        message: None,
+        retry_after: None,
+        headers: [("content-encoding".to_owned(), "gzip".to_owned())].into(),
+        body: Some("\u{1f}\u{8b}\u{8} a bomb".to_owned()),
+    };
+    let mark = |body: &str| Action::Respond {
+        status: 200,
+        code: None,
+        inner: None,
+        message: None,
+        retry_after: None,
+        headers: BTreeMap::new(),
+        body: Some(body.to_owned()),
+    };
+    let answers = [
+        (Action::Trickle { bytes: 16, millis: 1 }, true),
+        (Action::Latency { millis: 300 }, true),
+        (Action::Trickle { bytes: 1, millis: 2_000 }, false),
+        (Action::ContentLength { off_by: 50 }, false),
+        (Action::ContentLength { off_by: -20 }, false),
+        (Action::Truncate { after: 30 }, false),
+        (packed, false),
+        (mark("\u{feff}{\"value\":\"v4lue-c4n4ry\"}"), false),
+        (mark("{\"value\":\"v4lue-c4n4ry\""), false),
+        (mark(""), false),
+    ];
+    let cases = answers.map(|(action, succeeds)| async move {
+        let world = world().await;
+        let shown = format!("{action:?}");
+        world.azure.faults().add(Rule::on(Service::Vault, action));
+        match world.mount(&ask().within(Duration::from_secs(4))).await {
+            Ok(reply) => {
+                assert!(succeeds, "{shown}: {} bytes", reply.files[0].contents.len());
+                assert_eq!(reply.files[0].contents, b"v4lue-c4n4ry", "{shown}");
+            }
+            Err(status) => {
+                assert!(!succeeds, "{shown}: {status}");
+                assert!(
+                    status.message().contains("reason: ") && !status.message().contains("c4n4ry"),
+                    "{status}"
+                );
+            }
+        }
+    });
+    futures::future::join_all(cases).await;
+}

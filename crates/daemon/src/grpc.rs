@@ -1,5 +1,6 @@
 //! gRPC over a unix socket: endpoint notation, listening, serving, dialling.
 
+mod accept;
 mod authority;
 mod panics;
 
@@ -10,11 +11,10 @@ use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures::StreamExt as _;
 use hyper_util::rt::TokioIo;
 use rustix::fs::Mode;
 use tokio::net::{TcpListener, UnixListener, UnixStream};
-use tokio_stream::StreamExt as _;
-use tokio_stream::wrappers::{TcpListenerStream, UnixListenerStream};
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic::transport::{Channel, Endpoint as HttpEndpoint, Server};
@@ -167,14 +167,12 @@ pub async fn serve(
     let serving = async {
         match listener.0 {
             Kind::Unix { listener, file } => {
-                let incoming = UnixListenerStream::new(listener).map(|stream| stream.map(AnyAuthority::new));
+                let incoming = accept::unix(listener).map(|stream| stream.map(AnyAuthority::new));
                 let served = server.serve_with_incoming_shutdown(incoming, stop).await;
                 drop(file);
                 served
             }
-            Kind::Tcp(listener) => {
-                server.serve_with_incoming_shutdown(TcpListenerStream::new(listener), stop).await
-            }
+            Kind::Tcp(listener) => server.serve_with_incoming_shutdown(accept::tcp(listener), stop).await,
         }
     };
     tokio::select! {

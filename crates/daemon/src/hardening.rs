@@ -4,6 +4,11 @@
 //! capability of the node. It keeps those that mounting and writing for any owner take. Runs before there is a second
 //! thread: the kernel counts capabilities by thread, and threads inherit. What system calls are left is in [`crate::seccomp`].
 
+use std::path::Path;
+
+use landlock::{
+    ABI, AccessFs, PathBeneath, PathFd, Ruleset, RulesetAttr as _, RulesetCreatedAttr as _, RulesetStatus,
+};
 use rustix::io::Errno;
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 pub use rustix::thread::CapabilitySet;
@@ -55,9 +60,55 @@ fn warn(what: &str, done: Result<(), Errno>) {
     }
 }
 
+/// Gives up writing, making and removing files, except for sockets in `directory`, and running programs (Landlock).
+/// Like capabilities this is the calling thread's and its children's, and there is no way back.
+///
+/// Kernels before 5.13 do not know it, and some are built without it: then the log says so.
+pub(crate) fn confine(directory: &Path) {
+    match landlock(directory) {
+        Ok(RulesetStatus::FullyEnforced | RulesetStatus::PartiallyEnforced) => {}
+        Ok(RulesetStatus::NotEnforced) => {
+            tracing::info!("this kernel has no Landlock: files are not confined")
+        }
+        Err(error) => tracing::warn!(err = %error, "cannot confine files"),
+    }
+}
+
+fn landlock(directory: &Path) -> Result<RulesetStatus, Box<dyn std::error::Error>> {
+    let handled = AccessFs::from_write(ABI::V3) | AccessFs::Execute;
+    let sockets = PathBeneath::new(PathFd::new(directory)?, AccessFs::MakeSock | AccessFs::RemoveFile);
+    let ruleset = Ruleset::default().handle_access(handled)?.create()?.add_rule(sockets)?;
+    Ok(ruleset.restrict_self()?.ruleset)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_confined_daemon_writes_nothing_and_runs_nothing_but_serves_its_socket() {
+        let (own, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        std::fs::write(other.path().join("read"), "x").unwrap();
+        if landlock(own.path()).unwrap() == RulesetStatus::NotEnforced {
+            println!("skipped: this kernel has no Landlock");
+            return;
+        }
+        let socket = own.path().join("azure.sock");
+        drop(std::os::unix::net::UnixListener::bind(&socket).unwrap());
+        std::fs::remove_file(&socket).unwrap();
+        assert_eq!(std::fs::read_to_string(other.path().join("read")).unwrap(), "x");
+        let denied = |result: std::io::Result<()>| {
+            assert_eq!(result.unwrap_err().kind(), std::io::ErrorKind::PermissionDenied);
+        };
+        denied(std::fs::write(own.path().join("file"), "x"));
+        denied(std::fs::write(other.path().join("file"), "x"));
+        denied(std::fs::write(other.path().join("read"), "y"));
+        denied(std::fs::create_dir(other.path().join("directory")));
+        denied(std::fs::remove_file(other.path().join("read")));
+        denied(std::os::unix::fs::symlink("/", other.path().join("link")));
+        denied(std::os::unix::net::UnixListener::bind(other.path().join("socket")).map(drop));
+        denied(std::process::Command::new("/bin/true").status().map(drop));
+    }
 
     /// Each test has a thread of its own, and with it capabilities of its own.
     #[test]

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use tokio_util::sync::CancellationToken;
 
 use crate::flags::{Flag, Flags};
+use crate::grpc::Endpoint;
 use crate::hardening::{self, CapabilitySet};
 use crate::log::{self, Format};
 use crate::{runtime, seccomp, shutdown};
@@ -24,6 +25,9 @@ pub struct Program {
     pub capabilities: CapabilitySet,
     /// System calls it makes beside those of every daemon.
     pub system_calls: &'static [i64],
+    /// Writes no files: from its start on it may only make and remove sockets beside its own endpoint, and run no
+    /// other program.
+    pub writes_nothing: bool,
 }
 
 /// A failure that ends the process.
@@ -67,6 +71,13 @@ impl Program {
         log::init(log::Options::from_flags(&flags, format));
         log::warn_of_flags_without_effect(&flags);
         hardening::apply(self.capabilities);
+        // Before system calls are given up: these are among them.
+        if self.writes_nothing
+            && let Ok(Endpoint::Unix(socket)) = flags.text("endpoint").parse()
+            && let Some(directory) = socket.parent()
+        {
+            hardening::confine(directory);
+        }
         if let Err(error) = seccomp::apply(self.system_calls) {
             tracing::warn!(err = %error, "cannot give up system calls");
         }

@@ -15,6 +15,8 @@ mod error;
 mod events;
 mod fetch;
 pub mod flags;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod kubernetes;
 mod ledger;
 mod liveness;

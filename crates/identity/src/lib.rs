@@ -16,6 +16,8 @@ mod cloud;
 mod credential;
 mod error;
 mod flight;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod identities;
 mod key;
 mod region;

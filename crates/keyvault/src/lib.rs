@@ -13,6 +13,8 @@ mod bundle;
 mod cache;
 mod challenge;
 mod error;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod gate;
 mod item;
 mod json;

@@ -19,6 +19,8 @@
 
 mod error;
 mod extensions;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod go_text;
 #[cfg(test)]
 mod golden;

@@ -34,7 +34,12 @@ pub struct Chain {
 /// # Errors
 /// [`ChainError`]; also for blocks that are no certificates.
 pub fn order_chain(pem: &[u8]) -> Result<Chain, ChainError> {
-    let certificates: Vec<_> = Blocks::new(pem).map(|block| block.bytes).collect();
+    let blocks: Vec<_> = Blocks::new(pem).collect();
+    // Some keys have the outline of a certificate, and must not leave here labelled as one.
+    if blocks.iter().any(|block| block.label != LABEL) {
+        return Err(MalformedCertificate.into());
+    }
+    let certificates: Vec<_> = blocks.into_iter().map(|block| block.bytes).collect();
     let certificates: Vec<_> = certificates.iter().map(|der| der.expose().as_slice()).collect();
     Ok(match order(&certificates)? {
         Some(order) => {

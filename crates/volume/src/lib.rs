@@ -17,6 +17,8 @@
 mod dir;
 mod error;
 mod files;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod generation;
 mod layout;
 mod mountinfo;

@@ -2,6 +2,8 @@
 
 mod arguments;
 mod connection;
+mod crashes;
+mod limits;
 mod logs;
 mod program;
 mod signals;

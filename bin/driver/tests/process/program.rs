@@ -92,8 +92,15 @@ pub(crate) struct Ended {
 impl Program {
     /// Starts it with these arguments and no other environment than this.
     pub(crate) fn start(arguments: &[String], environment: &[(&str, &Path)]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_secrets-store-csi-driver"))
-            .args(arguments)
+        Self::start_under(&[], arguments, environment)
+    }
+
+    /// Starts it as the argument of another program, which the first words of `under` are; none is itself.
+    pub(crate) fn start_under(under: &[String], arguments: &[String], environment: &[(&str, &Path)]) -> Self {
+        let driver = env!("CARGO_BIN_EXE_secrets-store-csi-driver").to_owned();
+        let words: Vec<_> = under.iter().chain([&driver]).chain(arguments).collect();
+        let mut child = Command::new(words[0])
+            .args(&words[1..])
             .env_clear()
             .envs(environment.iter().copied())
             .stdin(Stdio::null())
@@ -114,18 +121,37 @@ impl Program {
 
     /// Waits until a line of the log holds this text, and gives the line.
     pub(crate) async fn logged(&mut self, text: &str) -> String {
+        match self.logged_if_it_lives(text).await {
+            Some(line) => line,
+            None => panic!("no line with {text:?} in {:#?}", self.log.borrow().0),
+        }
+    }
+
+    /// Like [`logged`](Self::logged), of a program that may end before.
+    pub(crate) async fn logged_if_it_lives(&mut self, text: &str) -> Option<String> {
         let has = |lines: &[String]| lines.iter().find(|line| line.contains(text)).cloned();
         let found = self.log.wait_for(|(lines, ended)| *ended || has(lines).is_some());
-        let found = tokio::time::timeout(PATIENCE, found).await.map(|log| log.map(|log| has(&log.0)));
-        match found {
-            Ok(Ok(Some(line))) => line,
-            _ => panic!("no line with {text:?} in {:#?}", self.log.borrow().0),
+        let found = tokio::time::timeout(PATIENCE, found).await;
+        found.ok()?.ok().and_then(|log| has(&log.0))
+    }
+
+    /// Returns when it has ended, however long that takes.
+    pub(crate) fn death(&self) -> impl Future<Output = ()> + use<> {
+        let mut log = self.log.clone();
+        async move {
+            // An error: the thread that reads the log has gone, as it does at its end.
+            let _ = log.wait_for(|(_, ended)| *ended).await;
         }
     }
 
     /// Lines logged so far.
     pub(crate) fn lines(&self) -> Vec<String> {
         self.log.borrow().0.clone()
+    }
+
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Whether it runs still.
@@ -136,6 +162,17 @@ impl Program {
     pub(crate) fn signal(&self, signal: Signal) {
         let process = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a process id");
         kill_process(process, signal).expect("a child of this test");
+    }
+
+    /// Kills what it was started under, and it, wherever they are.
+    pub(crate) fn kill_all(&mut self) {
+        let id = self.child.id();
+        let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+        for child in children.split_whitespace().filter_map(|child| Pid::from_raw(child.parse().ok()?)) {
+            let _ = kill_process(child, Signal::KILL);
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 
     /// Waits until it has ended by itself.
@@ -152,7 +189,6 @@ impl Program {
 
 impl Drop for Program {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.kill_all();
     }
 }

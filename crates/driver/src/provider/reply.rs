@@ -21,7 +21,7 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
-    pub(super) fn judge(mut response: MountResponse, memory: HeldMemory) -> Result<Self, ProviderError> {
+    pub(crate) fn judge(mut response: MountResponse, memory: HeldMemory) -> Result<Self, ProviderError> {
         if let Some(error) = response.error.take().filter(|error| !error.code.is_empty()) {
             return Err(ProviderError::Code(error.code));
         }

@@ -410,3 +410,45 @@ async fn i5_a_vault_that_echoes_the_token_does_not_get_it_printed() {
     let error = read(&world.vault("app")).await.expect_err("an error");
     assert!(!error.to_string().contains("app-0"), "{error}");
 }
+
+/// Two hundred and fifty nodes start pods at once on one vault that serves twenty requests a second: all are served,
+/// none waits for long behind the others, and what is refused stays in proportion to what is served.
+#[tokio::test(start_paused = true)]
+async fn fault_10_two_hundred_and_fifty_nodes_share_a_throttled_vault() {
+    const NODES: usize = 250;
+    const A_SECOND: f64 = 20.0;
+    let bucket = Arc::new(Mutex::new((A_SECOND, Instant::now())));
+    let refused = Arc::new(AtomicUsize::new(0));
+    let worlds: Vec<_> = (0..NODES)
+        .map(|_| {
+            let (bucket, refused) = (Arc::clone(&bucket), Arc::clone(&refused));
+            World::new(move |_, _| {
+                let mut bucket = bucket.lock().expect("the lock");
+                let now = Instant::now();
+                bucket.0 = A_SECOND.min(bucket.0 + A_SECOND * (now - bucket.1).as_secs_f64());
+                bucket.1 = now;
+                if bucket.0 >= 1.0 {
+                    bucket.0 -= 1.0;
+                    return after(10, secret("v"));
+                }
+                refused.fetch_add(1, Ordering::SeqCst);
+                after(5, answer(429, ""))
+            })
+        })
+        .collect();
+    let began = Instant::now();
+    // Kubelet asks again after a failure: so does each node here, in its own time.
+    let nodes = worlds.iter().enumerate().map(|(number, world)| async move {
+        let client = format!("client{number}");
+        while world.vault(&client).secret("s", "").await.is_err() {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+        }
+        began.elapsed()
+    });
+    let mut took = join_all(nodes).await;
+    took.sort();
+    let refused = refused.load(Ordering::SeqCst);
+    println!("median {:?}, last {:?}, refused {refused}", took[NODES / 2], took[NODES - 1]);
+    assert!(took[NODES - 1] < Duration::from_secs(180), "the last one is served after {:?}", took[NODES - 1]);
+    assert!(refused < NODES * 8, "{refused} refusals for {NODES} nodes");
+}

@@ -60,6 +60,15 @@ fn impossible_chains_are_errors() {
     assert_eq!(order_chain(garbage).err(), Some(ChainError::Malformed(MalformedCertificate)));
 }
 
+/// Found by fuzzing: an encrypted key reads as a certificate without key identifiers.
+#[test]
+fn a_key_is_never_taken_for_a_certificate() {
+    let outline = certificate(None, None);
+    let mut pem = SecretBytes::default();
+    crate::Block::new("ENCRYPTED PRIVATE KEY", outline.into()).encode(&mut pem);
+    assert_eq!(order_chain(pem.expose()).err(), Some(ChainError::Malformed(MalformedCertificate)));
+}
+
 /// Certificates as far as the order looks at them: key identifiers of one byte.
 fn certificate(authority: Option<u8>, subject: Option<u8>) -> Vec<u8> {
     let tlv = |tag: u8, content: Vec<u8>| {

@@ -2,7 +2,9 @@
 
 mod answers;
 mod api;
+mod faults;
 mod flags;
+mod interleavings;
 mod leaks;
 mod metrics;
 mod minting;
