@@ -95,7 +95,8 @@ paused_stack_test!(cve_2020_8567_no_path_of_a_provider_leads_out_of_the_volume, 
 
 /// The volume of the pod `web` of another namespace.
 fn request_of(node: &Node, namespace: &str) -> (Mount, NodePublishVolumeRequest) {
-    let mount = Mount::new("web", &format!("uid-in-{namespace}"));
+    let pod = node.api.get("pods", namespace, "web").expect("a pod");
+    let mount = Mount::new("web", pod["metadata"]["uid"].as_str().expect("a UID"));
     let mut request = mount.request(&node.pods());
     request.volume_context.insert("csi.storage.k8s.io/pod.namespace".to_owned(), namespace.to_owned());
     (mount, request)
