@@ -1,8 +1,8 @@
 //! The system calls that a daemon may make: those it has a use for. All others do not exist for it (`ENOSYS`), so that
 //! who gets hold of a daemon cannot start programs, load kernel modules, trace other processes or make namespaces.
 //!
-//! The lists are what the daemons do under `strace`, in builds with glibc and with musl, and what both C libraries and
-//! the runtime take in their place on other kernels.
+//! The lists hold what the daemons call, what glibc, musl and the runtime call beneath them, and what these take in its
+//! place on other kernels.
 
 use std::collections::BTreeMap;
 

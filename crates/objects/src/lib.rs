@@ -14,8 +14,10 @@
 //! YAML is read as Go's yaml.v3 reads it. Known differences, none of which a working class can notice:
 //! JSON's escape `\/` and surrogate pairs in double quotes, an empty key, a tab on a blank line or an
 //! unknown directive are taken here and refused there; a line break written as U+0085, U+2028 or
-//! U+2029, `0b-1` as a number, and text behind `...` are taken there and refused (or plain text) here;
-//! what follows the first document is never read here, while yaml.v3 may stumble over its first words.
+//! U+2029, `0b-1` and `0o-7` as numbers, a key that stands twice in a merged mapping, a word that ends with a
+//! colon within brackets, an open quote or bracket behind the one that ends the document, and text behind
+//! `...` are taken there and refused (or plain text) here; what follows the first document is never read here,
+//! while yaml.v3 may stumble over its first words.
 
 mod error;
 mod extensions;

@@ -100,8 +100,8 @@ pub(crate) const CLASS: &[Row] = &[
     row(
         115,
         "InvalidFilePermission",
-        "filePermission is decimal, symbolic, or above 0777.",
-        "file permission must be a valid octal number: rw-r--r-- is not one from 0 to 0777",
+        "filePermission is not octal: decimal digits, or letters.",
+        "file permission must be a valid octal number: rw-r--r-- is not one from 0 to 07777",
     )
     .saying("filePermission is not a mode", "filePermission is an octal number such as 0644"),
     row(

@@ -37,8 +37,8 @@ const OPERATIONS: [Operation; 5] = [
 fn readable_yaml(input: &[u8]) -> Option<&str> {
     let text = std::str::from_utf8(input).ok()?;
     let differs = [
-        "\\/", "\\u", "\\U", "\t", "%", "\u{85}", "\u{2028}", "\u{2029}", "0b", "0B", "...", "---",
-        "\u{feff}", "\r",
+        "\\/", "\\u", "\\U", "\t", "%", "\u{85}", "\u{2028}", "\u{2029}", "0b", "0B", "0o", "0O", "<<",
+        "...", "---", "\u{feff}", "\r",
     ];
     // Tags and anchors of odd characters.
     let odd = |part: &str| text.contains(part);

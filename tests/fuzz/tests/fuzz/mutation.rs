@@ -40,9 +40,18 @@ pub(crate) struct Mutator {
 }
 
 impl Mutator {
-    /// A new sequence at each run; a finding is reported with its input, which becomes a seed.
+    /// The same sequence at each run, or another for each `KEYMOUNT_FUZZ_SEED`; `random` is a new one each time. A
+    /// finding is reported with its input, which becomes a seed.
+    #[allow(clippy::disallowed_methods, reason = "how a test is run is told by its environment")]
     pub(crate) fn new(seeds: Vec<Vec<u8>>) -> Self {
-        Self { seeds, random: StdRng::from_rng(&mut rand::rng()) }
+        let random = match std::env::var("KEYMOUNT_FUZZ_SEED").as_deref() {
+            Ok("random") => StdRng::from_rng(&mut rand::rng()),
+            Ok(number) => {
+                StdRng::seed_from_u64(number.parse().expect("KEYMOUNT_FUZZ_SEED is a number or random"))
+            }
+            Err(_) => StdRng::seed_from_u64(1),
+        };
+        Self { seeds, random }
     }
 
     pub(crate) fn next(&mut self) -> Vec<u8> {
