@@ -56,7 +56,7 @@ func startEmulator() (*emulator, error) {
 	if err := json.Unmarshal(announcement, e); err != nil {
 		return nil, err
 	}
-	definitions, err := filepath.Glob(filepath.Join(variable("CHECKOUT"), "deploy/crds/*.yaml"))
+	definitions, err := filepath.Glob(filepath.Join(variable("CHECKOUT"), "deploy/crds/secrets-store.csi.x-k8s.io_*.yaml"))
 	if err != nil {
 		return nil, err
 	}
