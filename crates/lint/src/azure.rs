@@ -1,7 +1,7 @@
 //! The parameters of a class for the Azure provider, and its `objects`.
 
 use keymount_objects::{
-    FieldProblem, Limits, Object, ObjectType, ObjectsError, Parts, VaultName, check_objects,
+    FieldProblem, Limits, OBJECT_FIELDS, Object, ObjectType, ObjectsError, Parts, VaultName, check_objects,
 };
 
 use crate::diagnostic::{Diagnostic, Edit, Severity};
@@ -27,25 +27,6 @@ const PARAMETERS: [&str; 11] = [
     FLAGS[0],
     FLAGS[1],
     FLAGS[2],
-];
-
-/// Fields of an object that the provider reads.
-const FIELDS: [&str; 15] = [
-    "objectName",
-    "objectType",
-    "objectAlias",
-    "objectVersion",
-    "objectVersionHistory",
-    "objectFormat",
-    "objectEncoding",
-    "filePermission",
-    "optional",
-    "keyvaultName",
-    "objectNamePattern",
-    "tags",
-    "jsonPath",
-    "pemFiles",
-    "pfxPasswordObject",
 ];
 
 const CLOUDS: [&str; 7] = [
@@ -301,7 +282,7 @@ fn from_provider(manifest: &Manifest, error: &ObjectsError, start: Place, end: P
 /// What the provider ignores, or says only when the object is fetched.
 fn check_item(manifest: &Manifest, item: &Option<Item>, found: &mut Vec<Diagnostic>) {
     let Some(Item { object, nesting }) = item else { return };
-    check_keys(manifest, object, nesting, &FIELDS, Rule::UnknownObjectField, found);
+    check_keys(manifest, object, nesting, &OBJECT_FIELDS, Rule::UnknownObjectField, found);
     let written = object.text_at(&["objectType"]);
     if ["secret", "key", "cert"].contains(&written.trim()) {
         return;

@@ -112,7 +112,7 @@ fn each_mistake_is_told_where_it_stands() {
         ("objectType: secret\n        - |", "objectType: Secret\n        - |", "InvalidObjectType@15:23"),
         ("objectAlias: tls/site.pem\n", "objectAlias: ../site.pem\n", "InvalidFileName@18:24"),
         ("objectAlias: tls/site.pem\n", "objectAlias: [\n", "InvalidYaml@18:24"),
-        ("      type: kubernetes.io/tls\n", "", "SecretObjectInvalid@21:19"),
+        ("      type: kubernetes.io/tls\n", "", "SecretObjectInvalid@21:7"),
         ("secretName: site", "secretName: Site", "SecretObjectInvalid@21:19"),
         (
             "        - objectName: tls/site.pem\n          key: tls.crt",

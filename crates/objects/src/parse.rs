@@ -8,6 +8,25 @@ use crate::paths::FilePaths;
 use crate::position::Position;
 use crate::yaml::{self, Cause, Failure, Field, NodeId, Record, Text};
 
+/// The fields of an object that are read; others are ignored.
+pub const OBJECT_FIELDS: [&str; 15] = [
+    "objectName",
+    "objectType",
+    "objectAlias",
+    "objectVersion",
+    "objectVersionHistory",
+    "objectFormat",
+    "objectEncoding",
+    "filePermission",
+    "optional",
+    "keyvaultName",
+    "objectNamePattern",
+    "tags",
+    "jsonPath",
+    "pemFiles",
+    "pfxPasswordObject",
+];
+
 /// Reads the `objects` parameter: a YAML mapping with an `array` of strings, each of which is the YAML
 /// mapping of one object; or with `items`, which are such mappings themselves. All objects are checked
 /// before the first is used; those of `array` come first.

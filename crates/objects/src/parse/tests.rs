@@ -371,3 +371,11 @@ fn a_check_tells_everything_that_is_wrong() {
     assert_eq!(parse_objects(text, 0o644, Limits::default()), Err(errors[0].clone()));
     assert_eq!(check_objects("", 0o644, Limits::default()), (Vec::new(), vec![ObjectsError::NotSet]));
 }
+
+#[test]
+fn the_fields_that_are_named_are_those_that_are_read() {
+    for name in OBJECT_FIELDS {
+        assert!(Fields::default().field(name).is_some(), "{name}");
+        assert!(Fields::default().field(&name.to_uppercase()).is_none(), "{name}");
+    }
+}
