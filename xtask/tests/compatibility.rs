@@ -133,6 +133,9 @@ fn every_field_of_the_custom_resources_has_a_row() {
         let path = entry.expect("an entry").path();
         let text = std::fs::read_to_string(&path).expect("a definition");
         let definition: serde_json::Value = serde_saphyr::from_str(&text).expect("YAML");
+        if definition["kind"] == "Kustomization" {
+            continue;
+        }
         let mut fields = BTreeSet::new();
         for version in definition["spec"]["versions"].as_array().expect("versions") {
             for top in ["spec", "status"] {
