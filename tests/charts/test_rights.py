@@ -3,7 +3,7 @@
 import contextlib
 import unittest
 
-from cluster import DRIVER, NAMESPACE, Refused, as_driver, eventually, install, may, request, uninstall
+from cluster import DRIVER, NAMESPACE, Refused, as_driver, eventually, exists, install, may, request, uninstall
 
 CUSTOM = "secrets-store.csi.x-k8s.io"
 VERBS = ("get", "list", "watch", "create", "update", "patch", "delete", "deletecollection")
@@ -49,6 +49,14 @@ class Rights(unittest.TestCase):
             self.settled("watch", "secretproviderclasses")
             self.expect()
             self.assertFalse(may("create", "serviceaccounts", subresource="token"))
+
+    def test_roles_have_the_names_of_the_go_chart(self):
+        with installed("syncSecret.enabled=true"):
+            for name in ("secretproviderclasses-role", "secretproviderclasses-admin-role", "secretproviderclasses-viewer-role",
+                         "secretproviderclasspodstatuses-viewer-role", "secretprovidersyncing-role"):
+                self.assertIsNotNone(exists(f"/apis/rbac.authorization.k8s.io/v1/clusterroles/{name}"), name)
+            for name in ("secretproviderclasses-rolebinding", "secretprovidersyncing-rolebinding"):
+                self.assertIsNotNone(exists(f"/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/{name}"), name)
 
     def test_with_rotation_they_are_the_same(self):
         with installed("enableSecretRotation=true", "tokenRequests[0].audience=a"):
