@@ -21,7 +21,7 @@
 
 mod error;
 mod extensions;
-#[cfg(feature = "fuzzing")]
+#[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod go_text;
 #[cfg(test)]
