@@ -69,9 +69,10 @@ class Values(unittest.TestCase):
             "template", "x", AZURE, "--set", "constructPEMChain=false", "--set", "logVerbosity=5",
             "--set", "secrets-store-csi-driver.rotationPollInterval=30s",
             "--set", "secrets-store-csi-driver.mountedBytesBudget=209715200",
+            "--set", "secrets-store-csi-driver.providerReplyMemory=33554432",
             "--set", "secrets-store-csi-driver.enableSecretRotation=true")
         for argument in ("--construct-pem-chain=false", "-v=5", "--rotation-poll-interval=30s", "--mounted-bytes-budget=209715200",
-                         "--enable-secret-rotation=true", "requiresRepublish: true", "--max-call-recv-msg-size=4194304"):
+                         "--provider-reply-memory=33554432", "--enable-secret-rotation=true", "requiresRepublish: true", "--max-call-recv-msg-size=4194304"):
             self.assertIn(argument, arguments)
 
     def test_sidecars_come_back_by_values(self):

@@ -114,6 +114,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- with .Values.providerMaxCalls }}
 - --provider-max-calls={{ int64 . }}
 {{- end }}
+{{- with .Values.providerReplyMemory }}
+- --provider-reply-memory={{ int64 . }}
+{{- end }}
 {{- with .Values.kubeApiQps }}
 - --kube-api-qps={{ int64 . }}
 {{- end }}
