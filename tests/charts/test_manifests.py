@@ -8,7 +8,7 @@ import unittest
 from cluster import AZURE, HERE, ROOT, apply, documents, helm
 
 DEPLOY = ROOT / "deploy"
-COMPONENTS = ("rotation", "secret-sync", "admission-policies")
+COMPONENTS = ("rotation", "secret-sync", "admission-policies", "startup-taint")
 
 
 def kustomize(directory):
@@ -43,6 +43,8 @@ class Manifests(unittest.TestCase):
         text = "\n".join(made)
         self.assertIn("--enable-secret-rotation=true", text)
         self.assertIn("requiresRepublish: true", text)
-        for expected in [("ClusterRole", "secretprovidersyncing-role"), ("ValidatingAdmissionPolicy", "secrets-store-csi-driver-status")]:
+        self.assertIn("--startup-taint-providers=azure", text)
+        for expected in [("ClusterRole", "secretprovidersyncing-role"), ("ValidatingAdmissionPolicy", "secrets-store-csi-driver-status"),
+                         ("ValidatingAdmissionPolicy", "secrets-store-csi-driver-startup-taint")]:
             self.assertIn(expected, {identity(document) for document in made})
         self.assertNotIn("helm.sh", text)

@@ -87,6 +87,66 @@ class Rights(unittest.TestCase):
             self.expect({("", "secrets"): {"get"}, ("", "pods"): {"get", "list"}})
 
 
+    def test_with_a_startup_taint(self):
+        with installed("startupTaint.enabled=true"):
+            eventually(lambda: may("patch", "nodes"))
+            self.expect({("", "nodes"): {"get", "patch"}})
+            self.assertFalse(may("patch", "nodes", subresource="status"))
+
+
+class StartupTaint(unittest.TestCase):
+    """One change of one node, whether the other policies are there or not. Each request is a dry run of the driver of node-1."""
+
+    ours = {"key": "secrets-store.csi.k8s.io/agent-not-ready", "effect": "NoExecute"}
+    other = {"key": "other", "effect": "NoSchedule", "value": "a"}
+
+    @classmethod
+    def setUpClass(cls):
+        cls.enterClassContext(installed("startupTaint.enabled=true"))
+        for name in ("node-1", "node-2"):
+            node = request("POST", "/api/v1/nodes", {"metadata": {"name": name, "labels": {"pool": "web"}}, "spec": {"taints": [cls.ours, cls.other]}})
+            cls.addClassCleanup(request, "DELETE", f"/api/v1/nodes/{name}")
+        # The server has added one of its own: a new node is not ready.
+        cls.rest = [taint for taint in node["spec"]["taints"] if taint["key"] != cls.ours["key"]]
+        eventually(lambda: "names no node" in str(cls.refusal({"spec": {"taints": cls.rest}}, as_node="")), 60)
+
+    @staticmethod
+    def refusal(patch, node="node-1", as_node="node-1"):
+        """Why the patch is refused; none if it is not."""
+        try:
+            request("PATCH", f"/api/v1/nodes/{node}?dryRun=All", patch, "application/merge-patch+json", headers=as_driver(as_node))
+        except Refused as refused:
+            return refused.message
+        return None
+
+    def test_the_taint_goes_and_nothing_else(self):
+        self.assertIn(self.other, self.rest)
+        self.assertIsNone(self.refusal({"spec": {"taints": self.rest}}))
+        for taints in ([], [self.ours, *self.rest[1:]], [*self.rest, {"key": "third", "effect": "NoSchedule"}], [{**self.rest[0], "value": "b"}, *self.rest[1:]]):
+            self.assertIn("may only take off the taint", self.refusal({"spec": {"taints": taints}}), taints)
+        owner = {"apiVersion": "v1", "kind": "Node", "name": "a", "uid": "1"}
+        for patch in ({"metadata": {"labels": {"pool": "vault"}}}, {"metadata": {"labels": None}}, {"metadata": {"annotations": {"a": "b"}}},
+                      {"metadata": {"finalizers": ["example.com/a"]}}, {"metadata": {"ownerReferences": [owner]}}, {"spec": {"unschedulable": True}},
+                      {"spec": {"providerID": "azure://1"}}, {"spec": {"podCIDR": "10.0.0.0/24", "podCIDRs": ["10.0.0.0/24"]}}):
+            patch.setdefault("spec", {})["taints"] = self.rest
+            self.assertRegex(str(self.refusal(patch)), "nothing of its node but|Forbidden", patch)
+
+    def test_of_no_other_node(self):
+        self.assertIn("only change its own node, node-1", self.refusal({"spec": {"taints": self.rest}}, node="node-2"))
+        self.assertIn("names no node", self.refusal({"spec": {"taints": self.rest}}, as_node=""))
+
+    def test_every_field_of_a_node_is_guarded(self):
+        policy = request("GET", "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies/secrets-store-csi-driver-startup-taint")
+        self.assertNotIn("expressionWarnings", str(policy.get("status", {}).get("typeChecking")))
+        text = " ".join(rule["expression"] for rule in policy["spec"]["validations"])
+        fields = request("GET", "/openapi/v3/api/v1")["components"]["schemas"]["io.k8s.api.core.v1.NodeSpec"]["properties"]
+        for field in set(fields) - {"taints"}:
+            self.assertIn(f"object.spec.?{field} == oldObject.spec.?{field}", text)
+
+    def test_others_are_not_concerned(self):
+        request("PATCH", "/api/v1/nodes/node-2", {"metadata": {"labels": {"pool": "vault"}}}, "application/merge-patch+json")
+
+
 class Policies(unittest.TestCase):
     """What RBAC cannot say. Each request is a dry run of the driver of node-1."""
 

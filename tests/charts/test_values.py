@@ -44,6 +44,8 @@ class Values(unittest.TestCase):
             (DRIVER, "rotationPollInterval=30", "rotationPollInterval"),
             (DRIVER, "tokenRequests[0].audiences=a", "audience"),
             (DRIVER, "podDisruptionBudget.minAvailable=50%", "minAvailable"),
+            (DRIVER, "startupTaint.key=a b", "startupTaint"),
+            (DRIVER, "startupTaint.enabled=true,linux.registrar.sidecar=true", "linux.registrar.sidecar"),
             (DRIVER, "windows.enabled=true", "Windows nodes are not supported"),
             (AZURE, "linux.hostnetwork=false", "hostnetwork"),
             (AZURE, "secrets-store-csi-driver.enableSecretRotaton=true", "enableSecretRotaton"),
@@ -86,6 +88,17 @@ class Values(unittest.TestCase):
             seen[sidecars] = [container["name"] for container in containers], any("health-addr" in argument for argument in driver["args"])
         self.assertEqual(seen["false"], (["secrets-store"], True))
         self.assertEqual(seen["true"], (["node-driver-registrar", "secrets-store", "liveness-probe"], False))
+
+    def test_both_daemons_tolerate_the_start_up_taint(self):
+        toleration = "- key: secrets-store.csi.k8s.io/agent-not-ready\n          operator: Exists\n"
+        narrow = ("--set", "linux.tolerations=null,secrets-store-csi-driver.linux.tolerations=null")
+        rendered = helm("template", "x", AZURE, *narrow, "--set", "secrets-store-csi-driver.startupTaint.enabled=true")
+        self.assertEqual(rendered.count(toleration), 2)
+        for argument in ("--startup-taint=secrets-store.csi.k8s.io/agent-not-ready", "--startup-taint-providers=azure"):
+            self.assertIn(argument, rendered)
+        alone = ("--set", "secrets-store-csi-driver.install=false")
+        self.assertEqual(helm("template", "x", AZURE, *narrow, *alone, "--set", "secrets-store-csi-driver.startupTaint.enabled=true").count(toleration), 1)
+        self.assertNotIn("agent-not-ready", helm("template", "x", AZURE))
 
     def test_tokens_come_apart_from_attributes_where_kubernetes_can(self):
         for version, is_set in [("1.34.0", False), ("1.35.0", True)]:

@@ -10,6 +10,7 @@ const DRIVER: &str = "deploy/driver.yaml";
 const PROVIDER: &str = "deploy/provider-azure.yaml";
 const SECRET_SYNC: &str = "deploy/components/secret-sync/rbac.yaml";
 const POLICIES: &str = "deploy/components/admission-policies/policies.yaml";
+const STARTUP_TAINT: &str = "deploy/components/startup-taint/startup-taint.yaml";
 
 /// Of the release: then the objects have the names of the Go stack's own manifests.
 const RELEASE: &str = "csi-secrets-store-provider-azure";
@@ -20,6 +21,7 @@ pub(crate) fn files() -> anyhow::Result<Vec<Generated>> {
     let plain = rendered(&[])?;
     let sync = rendered(&["syncSecret.enabled=true"])?;
     let policies = rendered(&["admissionPolicies.enabled=true", "syncSecret.enabled=true"])?;
+    let taint = rendered(&["startupTaint.enabled=true"])?;
     let driver =
         |template: &str| template.strip_prefix(SUBCHART).is_some_and(|rest| !rest.starts_with("charts/"));
     let is = |name: &'static str| move |template: &str| template.strip_prefix(SUBCHART) == Some(name);
@@ -38,6 +40,10 @@ pub(crate) fn files() -> anyhow::Result<Vec<Generated>> {
         Generated {
             path: POLICIES,
             content: page(&policies, "What RBAC cannot say.", is("admission-policies.yaml"))?,
+        },
+        Generated {
+            path: STARTUP_TAINT,
+            content: page(&taint, "The right to take one taint off a node.", is("startup-taint.yaml"))?,
         },
     ])
 }

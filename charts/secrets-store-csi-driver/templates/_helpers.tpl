@@ -126,6 +126,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- if .Values.mintServiceAccountTokens }}
 - --mint-service-account-tokens=true
 {{- end }}
+{{- if .Values.startupTaint.enabled }}
+- --startup-taint={{ .Values.startupTaint.key }}
+{{- with .Values.startupTaint.providers }}
+- --startup-taint-providers={{ join "," . }}
+{{- end }}
+{{- end }}
 {{- range .Values.linux.extraArgs }}
 - {{ . | quote }}
 {{- end }}

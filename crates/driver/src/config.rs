@@ -6,6 +6,8 @@ use std::time::Duration;
 use keymount_daemon::flags::{Flags, GoDuration};
 use keymount_daemon::grpc::{Endpoint, InvalidEndpoint};
 
+use crate::provider::is_provider_name;
+
 /// Settings of one driver process.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -25,6 +27,8 @@ pub struct Config {
     pub health_address: Option<String>,
     /// Self-registration with kubelet; none leaves it to the sidecar.
     pub registration: Option<Registration>,
+    /// The taint that the driver takes off its node when all is ready; none leaves taints alone.
+    pub startup_taint: Option<StartupTaint>,
     /// Rotation; none when it is off.
     pub rotation: Option<Rotation>,
     /// Whether the driver makes service account tokens and reads the Secrets of nodePublishSecretRef itself,
@@ -51,6 +55,15 @@ pub struct Registration {
     pub kubelet_registration_path: String,
     /// Kubelet's plugin directory as this process sees it.
     pub directory: PathBuf,
+}
+
+/// A taint that keeps pods off a node until the driver and its providers are ready.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StartupTaint {
+    /// Its key.
+    pub key: String,
+    /// Names of the providers that have to answer.
+    pub providers: Vec<String>,
 }
 
 /// Rotation of mounted content.
@@ -108,6 +121,19 @@ pub enum ConfigError {
     /// `--metrics-backend`; the text is that of the Go driver.
     #[error("unsupported metrics backend {0} (only Prometheus is supported)")]
     MetricsBackend(String),
+    /// `--startup-taint` where nobody tells the driver that it is registered.
+    #[error(
+        "--startup-taint needs --kubelet-registration-path: the node-driver-registrar sidecar does not tell the driver that it is registered"
+    )]
+    TaintWithoutRegistration,
+    /// `--startup-taint` without a node.
+    #[error("--startup-taint needs --nodeid, the name of the node")]
+    TaintWithoutNode,
+    /// `--startup-taint-providers`.
+    #[error(
+        "--startup-taint-providers: no provider can have the name {0:?} (letters, digits, - and _, at most 30)"
+    )]
+    ProviderName(String),
     /// A number that must be above zero.
     #[error("--{flag} must be above zero, it is {value}")]
     NotPositive {
@@ -153,6 +179,7 @@ impl Config {
                 kubelet_registration_path: path,
                 directory: PathBuf::from(flags.text("plugin-registration-path")),
             }),
+            startup_taint: startup_taint(flags)?,
             rotation,
             mints_tokens: flags.bool("mint-service-account-tokens"),
             provider: ProviderLimits {
@@ -193,6 +220,23 @@ fn provider_directories(flags: &Flags) -> Vec<PathBuf> {
         .filter(|path| !path.is_empty())
         .map(PathBuf::from)
         .collect()
+}
+
+fn startup_taint(flags: &Flags) -> Result<Option<StartupTaint>, ConfigError> {
+    let Some(key) = non_empty(flags, "startup-taint") else { return Ok(None) };
+    if flags.text("kubelet-registration-path").is_empty() {
+        return Err(ConfigError::TaintWithoutRegistration);
+    }
+    if flags.text("nodeid").is_empty() {
+        return Err(ConfigError::TaintWithoutNode);
+    }
+    let names =
+        flags.text("startup-taint-providers").split(',').map(str::trim).filter(|name| !name.is_empty());
+    let providers: Vec<String> = names.map(str::to_owned).collect();
+    match providers.iter().find(|name| !is_provider_name(name)) {
+        Some(name) => Err(ConfigError::ProviderName(name.clone())),
+        None => Ok(Some(StartupTaint { key, providers })),
+    }
 }
 
 fn non_empty(flags: &Flags, flag: &str) -> Option<String> {
@@ -262,6 +306,30 @@ mod tests {
         let config = config(&["--metrics-addr=0", "--additional-provider-volume-paths="]).unwrap();
         assert!(config.metrics_address.is_none() && config.rotation.is_none());
         assert_eq!(config.provider_directories, [PathBuf::from("/var/run/secrets-store-csi-providers")]);
+    }
+
+    #[test]
+    fn the_start_up_taint_is_for_a_driver_that_knows_when_it_is_ready() {
+        let (taint, path) =
+            ("--startup-taint=example.com/not-ready", "--kubelet-registration-path=/csi.sock");
+        let node = "--nodeid=node-1";
+        let of = |arguments: &[&str]| config(arguments).map(|config| config.startup_taint);
+        assert_eq!(of(&[path, node, "--startup-taint-providers=azure"]), Ok(None));
+        let expected = |providers: &[&str]| {
+            let providers = providers.iter().map(|name| (*name).to_owned()).collect();
+            Ok(Some(StartupTaint { key: "example.com/not-ready".to_owned(), providers }))
+        };
+        assert_eq!(of(&[taint, path, node]), expected(&[]));
+        assert_eq!(
+            of(&[taint, path, node, "--startup-taint-providers=azure, vault,"]),
+            expected(&["azure", "vault"])
+        );
+        assert_eq!(of(&[taint, node]), Err(ConfigError::TaintWithoutRegistration));
+        assert_eq!(of(&[taint, path]), Err(ConfigError::TaintWithoutNode));
+        assert_eq!(
+            of(&[taint, path, node, "--startup-taint-providers=a/b"]),
+            Err(ConfigError::ProviderName("a/b".to_owned()))
+        );
     }
 
     #[test]

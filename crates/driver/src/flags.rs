@@ -104,6 +104,16 @@ const OURS: &[Flag] = &[
         "how often each synced Secret is compared with its volume; 0 turns it off",
     ),
     seconds("shutdown-timeout", 25, "how long running requests may take to end after SIGTERM"),
+    text(
+        "startup-taint",
+        "",
+        "`key` of the taint that is taken off this node once kubelet has registered the driver and the providers of startup-taint-providers answer; empty leaves taints alone. Needs get and patch on nodes",
+    ),
+    text(
+        "startup-taint-providers",
+        "",
+        "comma separated `names` of the providers that startup-taint waits for",
+    ),
     int("volume-max-files", 4096, "files that one volume may hold"),
     int(
         "volume-size-limit",

@@ -34,6 +34,7 @@ mod reports;
 mod request;
 mod rotation;
 mod secret_sync;
+mod startup_taint;
 mod status;
 mod unpublish;
 mod volume;

@@ -150,6 +150,11 @@ const PROVIDER_CALLS: Definition = gauge(
     "Calls to the provider that run or wait for a place",
     &["provider", "state"],
 );
+const STARTUP_TAINT: Definition = gauge(
+    "keymount_startup_taint_pending",
+    "1 until this process has seen its node without the start-up taint; only with --startup-taint",
+    &[],
+);
 const CONVERGENCE: Definition = histogram(
     "keymount_api_convergence_seconds",
     "Time from a change on the node until the Kubernetes API shows it, in seconds",
@@ -186,6 +191,7 @@ pub const TABLE: &[&Definition] = &[
     &CONVERGENCE,
     &PROVIDER_UP,
     &PROVIDER_CALLS,
+    &STARTUP_TAINT,
 ];
 
 /// Codes of providers that become values of `error_type`; a provider that makes up ever new ones does not

@@ -25,6 +25,7 @@ use crate::reports::Reports;
 use crate::request::{ClassKey, PublishRequest};
 use crate::rotation::{Intervals, RefreshLimits};
 use crate::secret_sync::{Parts, SecretSync};
+use crate::startup_taint::StartupTaint;
 use crate::status::StatusWriter;
 
 /// With the largest reply of a provider (4 MiB by default) these volumes take 16 MiB beyond the budget.
@@ -40,6 +41,8 @@ pub(crate) struct Node {
     pub(crate) classes: Classes,
     pub(crate) csi_driver: CsiDriverWatch,
     pub(crate) providers: Arc<Providers>,
+    /// The taint that is taken off when all is ready; none unless the operator asks for it.
+    pub(crate) startup_taint: Option<Arc<StartupTaint>>,
     pub(crate) rotation: Option<Intervals>,
     /// Makes tokens where kubelet does not bring them; none unless the operator asks for it.
     pub(crate) minting: Option<Minting>,
@@ -113,6 +116,10 @@ impl Node {
             classes,
             minting: (config.mints_tokens && config.rotation.is_some())
                 .then(|| Minting::new(client.clone(), config.driver_name.clone(), clock.clone())),
+            startup_taint: config
+                .startup_taint
+                .as_ref()
+                .map(|settings| Arc::new(StartupTaint::new(settings, client.clone(), node_name.clone()))),
             name: node_name,
             csi_driver: CsiDriverWatch::start(client, &config.driver_name),
             providers: Arc::new(Providers::new(directories, config.provider)),

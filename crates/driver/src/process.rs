@@ -9,6 +9,7 @@ use keymount_daemon::metrics::Registry;
 use keymount_daemon::{grpc, http};
 use kube::Client;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -135,7 +136,11 @@ impl Driver {
         }
         if let Some(registration) = config.registration.clone() {
             let (name, stop) = (config.driver_name.clone(), shutdown.clone());
-            tasks.spawn(registration::keep_registered(registration, name, stop));
+            let (registered, is_registered) = watch::channel(false);
+            tasks.spawn(registration::keep_registered(registration, name, registered, stop));
+            if let Some(taint) = node.startup_taint.clone() {
+                tasks.spawn(taint.run(is_registered, Arc::clone(&node.providers), closing.clone()));
+            }
         }
         let routes = csi::routes(Arc::clone(&node), &config.driver_name, &config.node_id);
         let cancel_operations = {

@@ -18,7 +18,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Request, Status};
 
-pub(crate) use directory::Directories;
+pub(crate) use directory::{Directories, is_valid_name as is_provider_name};
 pub(crate) use error::{ProviderError, Stage, go_code};
 pub(crate) use health::check_periodically;
 pub(crate) use memory::HeldMemory;

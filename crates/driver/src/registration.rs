@@ -7,7 +7,7 @@ use std::time::Duration;
 use keymount_daemon::grpc::{Endpoint, Listener, serve};
 use keymount_proto::registration::registration_server::{Registration as Service, RegistrationServer};
 use keymount_proto::registration::{InfoRequest, PluginInfo, RegistrationStatus, RegistrationStatusResponse};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic::{Request, Response, Status};
@@ -23,6 +23,7 @@ const RETRY: Duration = Duration::from_secs(10);
 struct Registrar {
     driver_name: String,
     endpoint: String,
+    registered: watch::Sender<bool>,
     refused: Arc<Notify>,
 }
 
@@ -34,16 +35,19 @@ pub(crate) fn socket(directory: &Path, driver_name: &str) -> PathBuf {
 
 /// Keeps the driver registered until `stop` is cancelled; then the socket goes away, which makes kubelet
 /// forget the driver. The CSI socket has to answer before this is called: kubelet tries each
-/// registration socket once. A socket that cannot be opened is tried again.
+/// registration socket once. A socket that cannot be opened is tried again. `registered` holds kubelet's last word.
 pub(crate) async fn keep_registered(
     registration: Registration,
     driver_name: String,
+    registered: watch::Sender<bool>,
     stop: CancellationToken,
 ) {
     let path = socket(&registration.directory, &driver_name);
     while !stop.is_cancelled() {
         match Listener::bind(&Endpoint::Unix(path.clone())).await {
-            Ok(listener) => serve_until_refused(listener, &registration, &driver_name, &stop).await,
+            Ok(listener) => {
+                serve_until_refused(listener, &registration, &driver_name, &registered, &stop).await;
+            }
             Err(error) => tracing::error!(err = %error, "cannot register with kubelet, trying again"),
         }
         stop.run_until_cancelled(tokio::time::sleep(RETRY)).await;
@@ -55,6 +59,7 @@ async fn serve_until_refused(
     listener: Listener,
     registration: &Registration,
     driver_name: &str,
+    registered: &watch::Sender<bool>,
     stop: &CancellationToken,
 ) {
     tracing::info!(
@@ -66,6 +71,7 @@ async fn serve_until_refused(
     let registrar = Registrar {
         driver_name: driver_name.to_owned(),
         endpoint: registration.kubelet_registration_path.clone(),
+        registered: registered.clone(),
         refused: Arc::clone(&refused),
     };
     let this_socket = stop.child_token();
@@ -97,6 +103,7 @@ impl Service for Registrar {
         request: Request<RegistrationStatus>,
     ) -> Result<Response<RegistrationStatusResponse>, Status> {
         let status = request.into_inner();
+        self.registered.send_replace(status.plugin_registered);
         if status.plugin_registered {
             tracing::info!(name = self.driver_name, "kubelet has registered this driver");
         } else {

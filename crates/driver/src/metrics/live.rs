@@ -12,7 +12,7 @@ use prometheus::{GaugeVec, Opts};
 
 use super::{
     BUDGET, CLASSES, FAILING, LAST_SUCCESS, MOUNTED_BYTES, PROVIDER_CALLS, PROVIDER_UP, QUEUED, REPLY_MEMORY,
-    REPLY_MEMORY_LIMIT, STALENESS, VOLUMES,
+    REPLY_MEMORY_LIMIT, STALENESS, STARTUP_TAINT, VOLUMES,
 };
 use crate::node::Node;
 use crate::request::ClassKey;
@@ -23,7 +23,7 @@ pub(crate) struct Live {
     descriptions: Vec<Desc>,
 }
 
-const DEFINITIONS: [&Definition; 12] = [
+const DEFINITIONS: [&Definition; 13] = [
     &VOLUMES,
     &CLASSES,
     &MOUNTED_BYTES,
@@ -36,6 +36,7 @@ const DEFINITIONS: [&Definition; 12] = [
     &QUEUED,
     &PROVIDER_UP,
     &PROVIDER_CALLS,
+    &STARTUP_TAINT,
 ];
 
 /// The volumes of one class.
@@ -124,6 +125,9 @@ impl Collector for Live {
             single(&REPLY_MEMORY, count(in_use)),
             single(&REPLY_MEMORY_LIMIT, count(limit)),
         ];
+        if let Some(taint) = &self.node.startup_taint {
+            all.push(single(&STARTUP_TAINT, f64::from(u8::from(taint.is_pending()))));
+        }
         all.extend(queued.collect());
         all.extend(self.of_classes());
         all.extend(self.of_providers());

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 pub(crate) struct Directories(Vec<PathBuf>);
 
 /// The rule of the Go driver: `^[a-zA-Z0-9_-]{0,30}$`.
-pub(super) fn is_valid_name(name: &str) -> bool {
+#[must_use]
+pub(crate) fn is_valid_name(name: &str) -> bool {
     name.len() <= 30 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }
 

@@ -14,6 +14,9 @@ use super::{Bounds, Provider, Providers};
 /// How long a provider may take to say who it is.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Pause before a provider that did not answer is asked again.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+
 /// Asks every provider that has been called for its version, all at once, at each interval, until
 /// `stop` is cancelled. [`Providers::states`] tells what it found.
 pub(crate) async fn check_periodically(
@@ -32,7 +35,7 @@ pub(crate) async fn check_periodically(
         for provider in providers.installed() {
             let (providers, stop) = (Arc::clone(&providers), stop.clone());
             checks.spawn(async move {
-                let version = providers.check(&provider, &stop).await;
+                let version = providers.check(&provider, Duration::ZERO, &stop).await;
                 tracing::debug!(provider = provider.name, result = ?version, "provider healthcheck");
                 *provider.healthy.lock().unwrap_or_else(PoisonError::into_inner) = Some(version.is_ok());
             });
@@ -42,12 +45,34 @@ pub(crate) async fn check_periodically(
 }
 
 impl Providers {
-    /// The provider's own version, or why it did not tell.
-    async fn check(&self, provider: &Provider, stop: &CancellationToken) -> Result<String, String> {
+    /// Returns when the provider of this name has told its version, or when `stop` is cancelled.
+    pub(crate) async fn answers(&self, name: &str, stop: &CancellationToken) {
+        let Ok(provider) = self.provider(name) else { return };
+        let mut attempt: u32 = 1;
+        while let Err(error) = self.check(&provider, TIMEOUT, stop).await {
+            if stop.is_cancelled() {
+                return;
+            }
+            // Ever more rarely: a provider whose DaemonSet leaves this node out never comes.
+            if attempt.is_power_of_two() {
+                tracing::info!(provider = name, err = error, "waiting for the provider");
+            }
+            attempt = attempt.saturating_add(1);
+            tokio::time::sleep(ASK_AGAIN).await;
+        }
+    }
+
+    /// The provider's own version, or why it did not tell. Waits for its socket for `startup`.
+    async fn check(
+        &self,
+        provider: &Provider,
+        startup: Duration,
+        stop: &CancellationToken,
+    ) -> Result<String, String> {
         let deadline = Instant::now() + TIMEOUT;
         let bounds = Bounds { deadline, cancel: stop };
         let channel = provider
-            .connect(&self.directories, Instant::now(), bounds)
+            .connect(&self.directories, Instant::now() + startup, bounds)
             .await
             .map_err(|error| error.to_string())?;
         let request = VersionRequest { version: API_VERSION.to_owned() };

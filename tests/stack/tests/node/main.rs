@@ -17,6 +17,7 @@ mod rotation;
 mod scale;
 mod secrets;
 mod services;
+mod startup_taint;
 mod status;
 mod takeover;
 mod tokens;
