@@ -1,5 +1,6 @@
 """The API server and helm, as the tests use them. Standard library only."""
 
+import http.client
 import json
 import os
 import pathlib
@@ -20,10 +21,19 @@ CRDS = CHARTS / "secrets-store-csi-crds"
 NAMESPACE = "kube-system"
 DRIVER_USER = f"system:serviceaccount:{NAMESPACE}:secrets-store-csi-driver"
 
-SERVER = f"{os.environ.get('API_ADDRESS', '127.0.0.1')}:{os.environ['API_PORT']}"
-_certs = pathlib.Path(os.environ["RUN"]) / "certs"
-_tls = ssl.create_default_context(cafile=_certs / "ca.crt")
-_tls.load_cert_chain(_certs / "admin.crt", _certs / "admin.key")
+# The test cluster's own API server, or any that a proxy on loopback (`kubectl proxy`) leads to.
+PROXY = os.environ.get("API_PROXY")
+SERVER = PROXY or f"{os.environ.get('API_ADDRESS', '127.0.0.1')}:{os.environ['API_PORT']}"
+_tls = None
+if not PROXY:
+    _certs = pathlib.Path(os.environ["RUN"]) / "certs"
+    _tls = ssl.create_default_context(cafile=_certs / "ca.crt")
+    _tls.load_cert_chain(_certs / "admin.crt", _certs / "admin.key")
+
+
+def connection(timeout):
+    """A connection of its own to the API server."""
+    return http.client.HTTPConnection(SERVER, timeout=timeout) if PROXY else http.client.HTTPSConnection(SERVER, context=_tls, timeout=timeout)
 
 
 class Refused(Exception):
@@ -37,7 +47,7 @@ class Refused(Exception):
 def request(method, path, body=None, content_type="application/json", headers=None):
     """The answer to one request of the administrator."""
     data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
-    url = f"https://{SERVER}{path}"
+    url = f"{'http' if PROXY else 'https'}://{SERVER}{path}"
     call = urllib.request.Request(url, data, {"Content-Type": content_type, **(headers or {})}, method=method)
     try:
         with urllib.request.urlopen(call, timeout=30, context=_tls) as answer:

@@ -16,8 +16,8 @@ long=(--skip idle:: --skip memory::) seconds=600
 if [ "${FULL:-no}" = yes ]; then long=() seconds=1800; fi
 limit=(timeout --kill-after=10 "${TIME_LIMIT:-$seconds}")
 
-cargo build --quiet -p secrets-store-csi-driver
-target=$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
+build_programs secrets-store-csi-driver
+target=$(target_directory)
 contract=$(test_program keymount-cluster-tests contract) economy=$(test_program keymount-cluster-tests economy)
 
 # The server tells what service accounts, the driver among them, ask for.

@@ -4,10 +4,18 @@
 # the tests of install/, takes the node down.
 #   run-install.sh [NAME...]     all tests, or only these chapters of install/, for example `rotation`; the installation is always first
 #   TIME_LIMIT=SECONDS           for the node and the tests, builds not counted (900)
+#   PROFILE=dist                 the programs as they are published; otherwise as they are quick to build
+#   KUBECONFIG=FILE NODE_SHELL=COMMAND run-install.sh --existing [NAME...]
+#                                on a cluster of yours that has one node with containerd, a kubelet directory at /var/lib/kubelet and no
+#                                Secrets Store CSI driver; COMMAND runs a shell command on the node, for example "ssh root@node" or
+#                                "docker exec -i kind-control-plane sh -c". For clusters that may be broken: the node gets addresses of
+#                                Azure's services for the time of the tests. Needs kubectl, and no root here.
 # Needs root. Where a node cannot run this says why and succeeds, unless KEYMOUNT_MOUNT_NAMESPACE is "required".
 # When a test fails its logs are kept; the last lines say where.
 set -euo pipefail
 cd "$(dirname "$0")"
+existing=no
+if [ "${1:-}" = --existing ]; then existing=yes; shift; fi
 began=$SECONDS
 say() { echo "[$((SECONDS - began)) s] $*"; }
 RUN=$(mktemp -d "${TMPDIR:-/tmp}/keymount-install.XXXXXX"); export RUN KEEP_RUN=yes
@@ -16,24 +24,28 @@ trap 'rm -rf "$RUN"' EXIT
 export API_ADDRESS=10.96.0.1 API_PORT=443 NODE_ADDRESS=10.77.0.1 EMULATOR_ADDRESS=10.77.0.2
 export KUBELET_ROOT=/var/lib/kubelet NODE_PREPARE=$PWD/install/prepare.sh POD_NETWORK=$RUN/pods.conflist
 . node/env.sh
-if ! why=$(node/possible.sh); then
+if [ $existing = no ] && ! why=$(node/possible.sh); then
   echo "skipped: $why"
   [ "${KEYMOUNT_MOUNT_NAMESPACE:-}" != required ] || exit 1
   exit 0
 fi
 
 say "packages and helm ..."
-install/packages.sh
+[ $existing = yes ] || install/packages.sh
 . ../charts/tools.sh
 export HELM
 say "images ..."
-# Nothing of the commit in them, so that they are built again only when their programs change.
-export IMAGES=$RUN/images
-KEYMOUNT_COMMIT='' cargo xtask images --output "$IMAGES"
-say "the program of the pods ..."
-cargo build --quiet -p keymount-cluster-tests --bin keymount-test-container
-target=$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
-export KEYMOUNT_CONTAINER=$target/debug/keymount-test-container
+build_programs xtask keymount-test-container
+target=$(target_directory)
+export KEYMOUNT_CONTAINER=$target/debug/keymount-test-container IMAGES=$RUN/images
+# Nothing of the commit in them, so that they are built again only when their programs change. Dependencies are built once for all
+# checkouts.
+KEYMOUNT_COMMIT='' "$target/debug/xtask" images --profile "${PROFILE:-release}" --output "$IMAGES" --target-dir "$KEYMOUNT_CACHE/build/images"
+if [ $existing = yes ]; then
+  install/existing.sh "$@"
+  say "done"
+  exit 0
+fi
 say "Kubernetes programs ..."
 api/kube/build.sh
 

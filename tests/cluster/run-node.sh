@@ -21,9 +21,9 @@ if ! why=$(node/possible.sh); then
 fi
 
 say "building driver, container and tests ..."
-cargo build --quiet -p keymount-cluster-tests -p secrets-store-csi-driver --bin keymount-test-container --bin secrets-store-csi-driver
+build_programs keymount-test-container secrets-store-csi-driver
 NODE_TESTS=$(test_program keymount-cluster-tests node)
-target=$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
+target=$(target_directory)
 export NODE_TESTS
 export KEYMOUNT_CONTAINER=$target/debug/keymount-test-container KEYMOUNT_DRIVER=$target/debug/secrets-store-csi-driver
 node/packages.sh

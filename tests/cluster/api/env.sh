@@ -51,11 +51,16 @@ wait_url() {
   done
   echo "$url did not answer 200 within $seconds s" >&2; return 1
 }
+# build_programs NAME...: builds programs of the workspace. With a test beside them they have the dependencies as `cargo test --workspace`
+# has built them; for a package alone cargo would build other ones.
+build_programs() { cargo build --quiet --workspace --test dependency_rules $(printf -- '--bin %s ' "$@"); }
+# target_directory: where cargo builds.
+target_directory() { cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/'; }
 # test_program PACKAGE TEST: builds a test target and prints the path of its program. Tests run it without cargo, which
 # would look for changes, and needs a network for that at times.
 test_program() {
   local program
-  program=$(cargo test --quiet -p "$1" --test "$2" --no-run --message-format json |
-    grep -F "\"name\":\"$2\"" | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -1)
+  program=$(cargo test --quiet --workspace --test "$2" --no-run --message-format json |
+    grep -F "#$1@" | grep -F "\"name\":\"$2\"" | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -1)
   [ -x "$program" ] && echo "$program"
 }

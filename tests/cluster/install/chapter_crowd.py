@@ -1,28 +1,16 @@
 """A hundred pods at once."""
 
 import math
-import pathlib
+import os
 import time
 import unittest
 
-from stage import azure_class, daemon_pod, delete, deployment, figure, is_running, namespace, path_of, vault_calls, wait, azure
-from cluster import request
+from consumption import Consumption
+from stage import DAEMONS, azure_class, daemon_pod, delete, deployment, figure, is_running, namespace, path_of, vault_calls, wait
 
-PLACE, PODS, TTL = "crowd", 100, 10.0
-
-
-def memory(daemon):
-    """Bytes in the control group of a daemon's container, and those of them that are in mounted volumes."""
-    found = daemon_pod(daemon)
-    identity = found["status"]["containerStatuses"][0]["containerID"].rpartition("/")[2]
-    for root in (pathlib.Path("/sys/fs/cgroup/memory"), pathlib.Path("/sys/fs/cgroup")):
-        for group in root.glob(f"keymount-*/**/{identity}"):
-            usage = next((group / name for name in ("memory.usage_in_bytes", "memory.current") if (group / name).exists()), None)
-            if usage is None:
-                continue
-            stat = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
-            return int(usage.read_text()), int(stat.get("shmem", stat.get("total_shmem", 0)))
-    raise AssertionError(f"no control group of {identity}")
+PLACE, PODS, TTL = "crowd", int(os.environ.get("PODS", "100")), 10.0
+# For how long the daemons are watched once all pods run, and how often they ask the vault in that time.
+WATCHED, POLL = 20, 5
 
 
 class Crowd(unittest.TestCase):
@@ -30,6 +18,7 @@ class Crowd(unittest.TestCase):
         namespace(PLACE)
         objects = [{"objectName": name, "objectType": "secret"} for name in ("secret1", "registry")]
         azure_class(PLACE, "crowd", objects)
+        start = {daemon: Consumption.of(daemon) for daemon in DAEMONS}
         before, began = vault_calls(), time.monotonic()
         deployment(PLACE, "crowd", {"store": "crowd"}, replicas=PODS)
         wait(path_of("pods", PLACE), lambda seen: sum(map(is_running, seen.values())) == PODS, 420, f"{PODS} pods")
@@ -38,10 +27,14 @@ class Crowd(unittest.TestCase):
         # Rotation, of all volumes at once, takes part in it: a fetch of each object at most every TTL.
         most = len(objects) * (math.ceil(took / TTL) + 1)
         figure(f"{PODS} pods ran after {took:.0f} s, with {calls} calls of vaults (at most {most})")
-        for daemon in ("driver", "provider"):
-            used, mounted = memory(daemon)
-            figure(f"memory of the {daemon}: {used / 2**20:.1f} MiB, of it {mounted / 2**20:.1f} MiB in volumes")
-            self.assertLess(used, 200 * 2**20)
+        busy = {daemon: Consumption.of(daemon) for daemon in DAEMONS}
+        time.sleep(WATCHED)
+        for daemon in DAEMONS:
+            after = Consumption.of(daemon)
+            figure(f"the {daemon} with {PODS} pods: {after}")
+            figure(f"of it {busy[daemon].cpu - start[daemon].cpu:.2f} s for the start of all pods; then "
+                   f"{(after.cpu - busy[daemon].cpu) / WATCHED * 1000:.1f}m while all volumes are polled every {POLL} s")
+            self.assertLess(after.peak, 200 * 2**20)
             self.assertEqual(daemon_pod(daemon)["status"]["containerStatuses"][0]["restartCount"], 0)
         self.assertLessEqual(calls, most)
         began = time.monotonic()

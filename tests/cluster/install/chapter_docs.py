@@ -8,6 +8,8 @@ from cluster import AZURE, ROOT, Refused, apply, helm, request
 from stage import IMAGE, MACHINE, RUN, TENANT, WEB, delete, files, is_running, namespace, path_of, sees, wait
 
 PAGES = sorted([*ROOT.glob("docs/install/*.md"), ROOT / "docs/migrate.md", ROOT / "docs/uninstall.md"])
+# Pages with YAML that is tried elsewhere, or is not for Kubernetes.
+ELSEWHERE = {"azure-objects.md": "crates/azure/tests/objects_page.rs", "lint.md": "configuration of pre-commit and of a forge"}
 # What a reader puts in; the images of the tests stand for those of the reader's programs.
 READER = {"MACHINE_CLIENT_ID": MACHINE, "CLIENT_ID": WEB, "TENANT_ID": TENANT, "VAULT": "shop", "image: busybox": f"image: {IMAGE}\n{{}}imagePullPolicy: Never",
           "args: [sleep, infinity]": "args: [/mnt/secrets]"}
@@ -24,6 +26,10 @@ def blocks(page):
 
 
 class Documentation(unittest.TestCase):
+    def test_no_page_is_forgotten(self):
+        with_blocks = {page for page in [*ROOT.glob("docs/**/*.md"), *ROOT.glob("*.md")] if "```yaml\n" in page.read_text()}
+        self.assertEqual({page.name for page in with_blocks - set(PAGES)}, set(ELSEWHERE))
+
     def test_every_block_is_taken(self):
         namespace(PLACE)
         made, values = [], 0

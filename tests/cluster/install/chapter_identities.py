@@ -40,6 +40,15 @@ class Identities(unittest.TestCase):
         event(PLACE, "elsewhere", "Forbidden")
         delete("pods", PLACE, "machine", "elsewhere")
 
+    def test_pod_identity(self):
+        namespace("pod-identity")
+        azure_class("pod-identity", "team", [SECRET1], keyvaultName="team", usePodIdentity="true")
+        pod("pod-identity", "bound", {"store": "team"})
+        self.assertEqual(files(first_look("pod-identity", "bound")), {"secret1": "of the team"})
+        pod("pod-identity", "unbound", {"store": "team"})
+        event("pod-identity", "unbound", "no AzureAssignedIdentity found for pod:pod-identity/unbound")
+        delete("pods", "pod-identity", "bound", "unbound")
+
     def test_both_in_one_pod(self):
         pod(PLACE, "both", {"team": "team", "own": "machine"}, account="web")
         look = first_look(PLACE, "both")

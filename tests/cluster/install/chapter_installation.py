@@ -3,21 +3,15 @@
 import os
 import pathlib
 import shutil
-import subprocess
 import unittest
 
-from cluster import CHARTS, DRIVER, NAMESPACE, ROOT, exists, request
-from stage import ADMIN, GROUP, RUN, NODE, azure, daemon_pod, make, namespace, pod_spec, running, upgrade
+from cluster import CHARTS, NAMESPACE, exists, request
+from consumption import Consumption
+from stage import ADMIN, DAEMONS, GROUP, RUN, NODE, azure, ctr, daemon_pod, figure, make, namespace, path_of, reach_azure, running, upgrade, wait
 
 HERE = pathlib.Path(__file__).parent
 PREVIOUS = RUN / "previous"
 VERSION, OLD = "0.1.0", "0.0.9"
-
-
-def images(*arguments):
-    """Something about containerd's images."""
-    command = ["ctr", "-a", os.environ["CONTAINERD_SOCKET"], "-n", "k8s.io", "images", *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 def make_previous():
@@ -27,9 +21,9 @@ def make_previous():
         text = file.read_text()
         file.write_text(text.replace(f"version: {VERSION}", f"version: {OLD}").replace(f"appVersion: {VERSION}", f"appVersion: {OLD}")
                         .replace(f"tag: v{VERSION}", f"tag: v{OLD}"))
-    for name in images("ls", "-q").split():
+    for name in ctr("images", "ls", "-q").split():
         if name.startswith("ghcr.io/keymount/") and name.endswith(f":v{VERSION}"):
-            images("tag", name, name.replace(f":v{VERSION}", f":v{OLD}"))
+            ctr("images", "tag", name, name.replace(f":v{VERSION}", f":v{OLD}"))
 
 
 class Installation(unittest.TestCase):
@@ -39,28 +33,31 @@ class Installation(unittest.TestCase):
             "metadata": {"name": "issuer-discovery"}, "subjects": [{"kind": "Group", "name": "system:unauthenticated", "apiGroup": "rbac.authorization.k8s.io"}],
             "roleRef": {"kind": "ClusterRole", "name": "system:service-account-issuer-discovery", "apiGroup": "rbac.authorization.k8s.io"}})
         namespace("azure")
-        make("configmaps", "azure", "seed", data={"seed.yaml": (HERE / "emulator.yaml").read_text()})
+        # Who issues this cluster's tokens, and where the keys are that they are verified with.
+        seed = (HERE / "emulator.yaml").read_text().replace("ISSUER", request("GET", "/.well-known/openid-configuration")["issuer"])
+        service = request("GET", "/api/v1/namespaces/default/services/kubernetes")["spec"]["clusterIP"]
+        make("configmaps", "azure", "seed", data={"seed.yaml": seed.replace("SERVER", service)})
         address = os.environ["EMULATOR_ADDRESS"]
         make("pods", "azure", "azure", spec={
             "hostNetwork": True, "tolerations": [{"operator": "Exists"}], "terminationGracePeriodSeconds": 1,
             "containers": [{
                 "name": "azure", "image": f"ghcr.io/keymount/keymount:v{VERSION}", "imagePullPolicy": "Never",
                 "args": ["emulate", "--json", "--seed", "/seed/seed.yaml", "--listen", f"{address}:443", "--imds", "169.254.169.254:80",
-                         "--admin", ADMIN.removeprefix("http://"), "--ca", "/ca/ca.pem"],
+                         "--nmi", "127.0.0.1:2579", "--admin", ADMIN.removeprefix("http://"), "--ca", "/ca/ca.pem"],
                 # The ports are those of Azure.
                 "securityContext": {"runAsUser": 0, "readOnlyRootFilesystem": True},
                 "readinessProbe": {"httpGet": {"host": "127.0.0.1", "port": int(ADMIN.rsplit(":", 1)[1]), "path": "/"}, "periodSeconds": 1},
                 "volumeMounts": [{"name": "seed", "mountPath": "/seed"}, {"name": "ca", "mountPath": "/ca"}]}],
             "volumes": [{"name": "seed", "configMap": {"name": "seed"}}, {"name": "ca", "hostPath": {"path": f"{NODE}/emulator"}}]})
         running("azure", "azure")
-        from stage import path_of, wait
         ready = lambda seen: any(c.get("ready") for c in seen["azure"]["status"].get("containerStatuses", []))
         wait(path_of("pods", "azure"), ready, 60, "the emulator")
+        reach_azure()
         self.assertIn("https://shop.vault.azure.net", str(azure("GET", "/")))
 
     def test_2_the_charts_of_the_version_before(self):
         make_previous()
-        notes = upgrade(PREVIOUS / "csi-secrets-store-provider-azure")
+        notes = upgrade(chart=PREVIOUS / "csi-secrets-store-provider-azure")
         self.assertIn("STATUS: deployed", notes)
         for daemon in ("driver", "provider"):
             image = daemon_pod(daemon)["spec"]["containers"][0]["image"]
@@ -84,3 +81,7 @@ class Installation(unittest.TestCase):
         request("POST", old, body)
         self.assertEqual(exists(f"{GROUP}/namespaces/default/secretproviderclasses/old")["spec"]["provider"], "azure")
         request("DELETE", f"{old}/old")
+
+    def test_5_what_daemons_without_work_take(self):
+        for daemon in DAEMONS:
+            figure(f"the {daemon} without volumes: {Consumption.of(daemon)}")

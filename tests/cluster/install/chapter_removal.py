@@ -1,11 +1,9 @@
 """After `helm uninstall` nothing is left but the definitions and what users own."""
 
-import pathlib
-import subprocess
 import unittest
 
 from cluster import NAMESPACE, Refused, definition, exists, helm, request
-from stage import (GROUP, NODE, RELEASE, azure_class, delete, first_look, namespace, path_of, pod, registered, synced, wait)
+from stage import (GROUP, RELEASE, azure_class, delete, first_look, namespace, on_node, path_of, pod, registered, synced, wait)
 from chapter_secrets import secret_object
 
 PLACE = "removal"
@@ -49,8 +47,8 @@ class Removal(unittest.TestCase):
         self.assertTrue(definition("secretproviderclasses") and definition("secretproviderclasspodstatuses"))
         self.assertIsNotNone(exists(f"{GROUP}/namespaces/{PLACE}/secretproviderclasses/users-own"))
         # On the node: no socket of ours, no volume.
-        sockets = [p for place in ("/var/lib/kubelet/plugins", "/var/lib/kubelet/plugins_registry", "/var/run/secrets-store-csi-providers")
-                   for p in pathlib.Path(place).rglob("*") if p.is_socket()]
-        self.assertEqual(sockets, [])
-        mounts = pathlib.Path("/proc/self/mountinfo").read_text()
-        self.assertNotIn("kubernetes.io~csi", mounts)
+        places = ("/var/lib/kubelet/plugins", "/var/lib/kubelet/plugins_registry", "/var/run/secrets-store-csi-providers")
+        sockets = on_node("find", *places, "-type", "s").split()
+        self.assertEqual([path for path in sockets if "secrets-store" in path], [])
+        mounts = on_node("cat", "/proc/self/mountinfo").splitlines()
+        self.assertEqual([line for line in mounts if "kubernetes.io~csi" in line and " - tmpfs " in line], [])

@@ -1,5 +1,6 @@
 """Pods, classes and Azure, as the chapters use them. Waiting is for events of the API server, with a bound."""
 
+import atexit
 import base64
 import contextlib
 import http.client
@@ -7,6 +8,7 @@ import json
 import os
 import pathlib
 import re
+import shlex
 import socket
 import subprocess
 import time
@@ -18,6 +20,10 @@ from cluster import AZURE, NAMESPACE, Refused, exists, helm, request
 
 RUN, NODE = pathlib.Path(os.environ["RUN"]), pathlib.Path(os.environ["NODE"])
 SCRIPTS = pathlib.Path(__file__).parent.parent / "node"
+# Runs the shell command that is its last argument, where kubelet runs.
+NODE_SHELL = shlex.split(os.environ.get("NODE_SHELL", "sh -c"))
+# Whether the cluster was there before, with nodes that are not ours to stop.
+EXISTING = bool(cluster.PROXY)
 NODE_NAME = os.environ["NODE_NAME"]
 IMAGE = os.environ["IMAGE"]
 DRIVER = "secrets-store.csi.k8s.io"
@@ -44,7 +50,7 @@ class TimedOut(AssertionError):
 
 def _stream(path, deadline):
     """Lines of a long answer, as they come."""
-    connection = http.client.HTTPSConnection(cluster.SERVER, context=cluster._tls, timeout=10)
+    connection = cluster.connection(10)
     try:
         connection.request("GET", path)
         answer = connection.getresponse()
@@ -230,6 +236,16 @@ def synced(place, name, check=lambda data: True, seconds=90):
 ADMIN = "http://127.0.0.1:9900"
 
 
+def reach_azure():
+    """Leads to the emulator's admin API, which listens on its node's loopback only."""
+    if EXISTING:
+        command = ["kubectl", "port-forward", "--namespace", "azure", "pod/azure", ADMIN.rsplit(":", 1)[1]]
+        forward = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        atexit.register(forward.kill)
+        if not forward.stdout.readline():
+            raise AssertionError("kubectl port-forward ended")
+
+
 def azure(method, path, body=None):
     """A request to the emulator's admin API."""
     call = urllib.request.Request(ADMIN + path, None if body is None else json.dumps(body).encode(), {"Content-Type": "application/json"}, method=method)
@@ -290,6 +306,16 @@ def kill_daemon(daemon):
     wait(path_of("pods", NAMESPACE), check, 120, f"another pod of the {daemon}")
 
 
+def on_node(*command):
+    """Output of a command that runs on the node."""
+    return subprocess.run([*NODE_SHELL, shlex.join(map(str, command))], check=True, capture_output=True, text=True).stdout
+
+
+def ctr(*arguments):
+    """Output of containerd's client on the node."""
+    return on_node("ctr", "-a", os.environ["CONTAINERD_SOCKET"], "-n", "k8s.io", *arguments)
+
+
 def node(action, *names):
     """Stops processes of the node, or starts what is stopped."""
     if action == "stop":
@@ -299,13 +325,16 @@ def node(action, *names):
         subprocess.run([SCRIPTS / "up.sh"], check=True, stdout=subprocess.DEVNULL)
 
 
+# Where the certificate of the emulator's authority is.
+MACHINE_TRUST = {"name": "emulator", "hostPath": {"path": f"{NODE}/emulator"}}
+
+
 def values_file():
     """The values that everything is installed with."""
     path = RUN / "values.yaml"
-    trust = {"name": "emulator", "hostPath": {"path": f"{NODE}/emulator"}}
     path.write_text(json.dumps({
         "logVerbosity": 2, "writeCertAndKeyInSeparateFiles": True,
-        "linux": {"env": [{"name": "SSL_CERT_FILE", "value": "/emulator/ca.pem"}], "volumes": [trust],
+        "linux": {"env": [{"name": "SSL_CERT_FILE", "value": "/emulator/ca.pem"}], "volumes": [MACHINE_TRUST],
                   "volumeMounts": [{"name": "emulator", "mountPath": "/emulator", "readOnly": True}]},
         "secrets-store-csi-driver": {
             "logVerbosity": 2, "enableSecretRotation": True, "rotationPollInterval": "5s",
@@ -314,7 +343,7 @@ def values_file():
     return path
 
 
-def upgrade(chart=AZURE, *more):
+def upgrade(*more, chart=AZURE):
     """Installs or upgrades the release, and waits for it."""
     told = helm("upgrade", "--install", RELEASE, chart, "--namespace", NAMESPACE, "--values", values_file(), *more)
     for daemon in DAEMONS:

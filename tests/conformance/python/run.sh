@@ -16,7 +16,7 @@ if [ ! -x "$venv/complete" ]; then
     install -m 755 /dev/null "$venv/complete"
 fi
 if [ -z "${EMULATE:-}" ]; then
-    cargo build --quiet -p keymount-emulator --example emulate
+    cargo build --quiet --workspace --example emulate
     target=${CARGO_TARGET_DIR:-target}
     EMULATE="$target/debug/examples/emulate"
 fi

@@ -10,11 +10,13 @@ use crate::generated::Generated;
 const HEAD: &str = "\
 # The three images, for container engines: `podman build --target driver .`, and provider-azure and cli. Made by
 # `cargo xtask deploy`. The images that are published are written by `cargo xtask images` itself, which has the same bytes from every build.
+# From programs that are there already, without a base image or a registry:
+#   cargo xtask images && buildah build --build-context build=target --target driver .
 FROM docker.io/library/rust:{rust}-bookworm AS build
 RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends musl-tools
 WORKDIR /keymount
 COPY . .
-RUN cargo xtask images
+RUN cargo xtask images --output /images
 ";
 
 /// The Containerfile as it should be.
@@ -37,7 +39,7 @@ fn text() -> String {
         let known: Vec<String> = known.map(|(name, value)| format!("{name}=\"{value}\"")).collect();
         let _ = write!(
             text,
-            "\nFROM scratch AS {}\nLABEL {}\nCOPY --from=build /keymount/target/images/rootfs/{}-amd64/ /\nUSER {3}:{3}\nENTRYPOINT [\"/{4}\"]\n",
+            "\nFROM scratch AS {}\nLABEL {}\nCOPY --from=build /images/rootfs/{}-amd64/ /\nUSER {3}:{3}\nENTRYPOINT [\"/{4}\"]\n",
             image.short,
             known.join(" \\\n      "),
             image.name,

@@ -44,10 +44,30 @@ impl Architecture {
     }
 }
 
+/// How the programs are compiled: see the profiles in Cargo.toml.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Profile {
+    /// What is published: small, and slow to build
+    Dist,
+    /// Quick to build, for tests
+    Release,
+}
+
+impl Profile {
+    /// Name of the profile, and of the directory below the target's that cargo puts its programs into.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Dist => "dist",
+            Self::Release => "release",
+        }
+    }
+}
+
 /// Compiles the programs and says where they are. `target` is where cargo builds, if not where it always does.
 pub(super) fn compile(
     images: &[&Image],
     architecture: Architecture,
+    profile: Profile,
     revision: &Revision,
     target: Option<&Path>,
 ) -> anyhow::Result<PathBuf> {
@@ -60,14 +80,15 @@ pub(super) fn compile(
     let (compiler, _) = architecture.compiler();
     let variable = triple.replace('-', "_");
     let mut cargo = Command::new(environment("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(root()).args(["build", "--quiet", "--locked", "--release", "--target", triple]);
+    cargo.current_dir(root()).args(["build", "--quiet", "--locked", "--target", triple]);
+    cargo.args(["--profile", profile.name()]);
     for image in images {
         cargo.args(["--package", image.program, "--bin", image.program]);
     }
     cargo
         .env("CARGO_TARGET_DIR", &target)
         .env("CARGO_INCREMENTAL", "0")
-        .env("CARGO_ENCODED_RUSTFLAGS", flags()?)
+        .env("CARGO_ENCODED_RUSTFLAGS", flags(profile)?.join("\u{1f}"))
         .env("KEYMOUNT_VERSION", &revision.version)
         .env("KEYMOUNT_COMMIT", &revision.commit)
         .env("KEYMOUNT_BUILD_DATE", &revision.date);
@@ -76,19 +97,21 @@ pub(super) fn compile(
         cargo.env(format!("CARGO_TARGET_{}_LINKER", variable.to_uppercase()), compiler);
     }
     ensure!(cargo.status().context("cargo build")?.success(), "the programs for {architecture} do not build");
-    Ok(target.join(triple).join("release"))
+    Ok(target.join(triple).join(profile.name()))
 }
 
-/// Paths of this machine stay out of the programs.
-fn flags() -> anyhow::Result<String> {
+/// What is published holds no paths of the machine it was built on.
+fn flags(profile: Profile) -> anyhow::Result<Vec<String>> {
+    if profile != Profile::Dist {
+        // The same for every checkout, so that what one has built serves the others.
+        return Ok(Vec::new());
+    }
     let home = environment("HOME").unwrap_or_default();
     let cargo_home = environment("CARGO_HOME").unwrap_or_else(|| format!("{home}/.cargo"));
-    let root = root().canonicalize()?;
-    let flags = [
-        format!("--remap-path-prefix={}=/keymount", root.display()),
+    Ok(vec![
+        format!("--remap-path-prefix={}=/keymount", root().canonicalize()?.display()),
         format!("--remap-path-prefix={cargo_home}=/cargo"),
-    ];
-    Ok(flags.join("\u{1f}"))
+    ])
 }
 
 fn install_target(architecture: Architecture) -> anyhow::Result<()> {
