@@ -1,6 +1,10 @@
 //! The build script of all three programs: how they are linked where they are static.
 
-#[allow(clippy::print_stdout, clippy::disallowed_methods, reason = "this is how cargo talks to a build script")]
+#[allow(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "this is how cargo talks to a build script"
+)]
 fn main() {
     println!("cargo::rerun-if-env-changed=CARGO_CFG_TARGET_ENV");
     if std::env::var("CARGO_CFG_TARGET_ENV").as_deref() == Ok("musl") {
