@@ -4,7 +4,6 @@
 
 mod azure;
 mod baseline;
-mod cgroup;
 mod cluster;
 mod figure;
 mod load;

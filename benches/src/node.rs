@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use futures::{StreamExt as _, TryStreamExt as _};
 use keymount_cluster_tests::stage::STATUSES;
 use keymount_daemon::grpc;
+use keymount_mount_namespace::Cgroup;
 use keymount_proto::csi::identity_client::IdentityClient;
 use keymount_proto::csi::node_client::NodeClient;
 use keymount_proto::csi::volume_capability::{AccessMode, AccessType, MountVolume};
@@ -18,7 +19,6 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tonic::transport::Channel;
 
-use crate::cgroup::Cgroup;
 use crate::cluster::{Api, DRIVER_NAME};
 use crate::peer::{FILES, Peer, file};
 use crate::process::Process;

@@ -5,10 +5,9 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use keymount_mount_namespace::Cgroup;
 use tokio::process::{Child, Command};
 use tokio::time::Instant;
-
-use crate::cgroup::Cgroup;
 
 /// How long a daemon may take to listen, and to end.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -65,12 +64,11 @@ impl Process {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(log)?;
         let began = Instant::now();
         let mut command = match group {
-            // Already in the group when it begins.
             Some(group) => {
-                let mut shell = Command::new("/bin/sh");
-                let script = format!("echo $$ > {} && exec \"$0\" \"$@\"", group.processes().display());
-                shell.args(["-c", &script]).arg(program);
-                shell
+                let [shell, words @ ..] = group.enter();
+                let mut command = Command::new(shell);
+                command.args(words).arg(program);
+                command
             }
             None => Command::new(program),
         };

@@ -192,11 +192,21 @@ impl AsFd for Dir {
     }
 }
 
+/// Room for an attribute of the usual size. The kernel clears as much memory as it is offered, each time.
+const USUAL_ATTRIBUTE: usize = 1024;
+
 /// The extended attribute `name` of an open file; `None` if it has none of that name.
 pub(crate) fn attribute(file: impl AsFd, name: &str, most: usize) -> io::Result<Option<Vec<u8>>> {
-    let mut value = Vec::with_capacity(most);
-    let read = rustix::fs::fgetxattr(file, name, rustix::buffer::spare_capacity(&mut value));
-    attribute_found(read, value)
+    let read = |room| {
+        let mut value = Vec::with_capacity(room);
+        let read = rustix::fs::fgetxattr(&file, name, rustix::buffer::spare_capacity(&mut value));
+        (read, value)
+    };
+    let (found, value) = match read(most.min(USUAL_ATTRIBUTE)) {
+        (Err(Errno::RANGE), _) => read(most),
+        found => found,
+    };
+    attribute_found(found, value)
 }
 
 fn attribute_found(read: Result<usize, Errno>, value: Vec<u8>) -> io::Result<Option<Vec<u8>>> {

@@ -77,7 +77,9 @@ impl Look {
     }
 
     fn dress_file(&self, file: &std::fs::File, mode: u32) -> io::Result<()> {
-        self.chgrp(file, &rustix::fs::fstat(file)?)?;
+        if self.ownership.group.is_some() {
+            self.chgrp(file, &rustix::fs::fstat(file)?)?;
+        }
         rustix::fs::fchmod(file, Mode::from_raw_mode(self.ownership.file_mode(mode)))?;
         self.relabel(file)
     }

@@ -112,10 +112,10 @@ impl Volumes {
         let path = target;
         let (target, created) = self.options.guard.create(path)?;
         let write = self.write(payload, record, ownership);
-        let fill = |root: &Dir| write.to(root).map(drop);
         match Found::at(&target)? {
             Found::Missing | Found::Directory => {
-                self.mount(&target, created, ownership, fill).map(|()| Published::Mounted)
+                let filled = self.mount(&target, created, ownership, |root| write.first(root));
+                filled.map(|()| Published::Mounted)
             }
             Found::Volume(root, Content::Incomplete) if is_pending(&root) => {
                 // Mounted for a provider that sent its files after all: no pod has it, and a new one is set up for them.

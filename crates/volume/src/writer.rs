@@ -45,6 +45,24 @@ impl Write<'_> {
         self.attempt(root).map_err(|error| error.with_room_of(root))
     }
 
+    /// Fills a volume that is new, which nothing is known of yet and nothing has to be looked for in. A failure, or a
+    /// kill, leaves it incomplete: the link that shows the generation comes last.
+    pub(crate) fn first(&self, root: &Dir) -> Result<(), StepError> {
+        let look = Look::of(root, self.ownership);
+        let filled = look
+            .own_dir(root, self.root_mode)
+            .during(|| "set owner and mode of the volume".into())
+            .and_then(|()| self.write_generation(root, &look))
+            .and_then(|generation| {
+                for name in self.payload.top_names() {
+                    create_link(root, name, &layout::link_text(name), &look)
+                        .during(|| format!("create link {name}"))?;
+                }
+                create_link(root, DATA, &generation, &look).during(|| format!("create {DATA}"))
+            });
+        filled.map_err(|error| error.with_room_of(root))
+    }
+
     fn attempt(&self, root: &Dir) -> Result<Replaced, StepError> {
         let look = Look::of(root, self.ownership);
         look.own_dir(root, self.root_mode).during(|| "set owner and mode of the volume".into())?;
@@ -146,12 +164,13 @@ fn tidy(root: &Dir, generation: &Path, before: Option<&Path>, look: &Look) -> io
 /// Makes `name` at the top a link to the file or directory of that name in the generation.
 fn ensure_link(root: &Dir, name: &OsStr, look: &Look) -> io::Result<()> {
     let text = layout::link_text(name);
-    let Some(stat) = root.stat(name)? else {
-        return create_link(root, name, &text, look);
-    };
+    // Mostly it is one already, and one look is enough.
     if root.link_text(name)?.as_ref() == Some(&text) {
         return Ok(());
     }
+    let Some(stat) = root.stat(name)? else {
+        return create_link(root, name, &text, look);
+    };
     remove_tree(root, LINK_TMP)?;
     create_link(root, LINK_TMP, &text, look)?;
     if kind(&stat) != FileType::Directory {

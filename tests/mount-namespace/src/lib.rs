@@ -1,4 +1,5 @@
-//! Lets a test mount file systems without touching the machine's mounts, as root or not.
+//! Lets a test mount file systems without touching the machine's mounts, as root or not, and, as root, limit the
+//! memory of a process ([`Cgroup`]).
 //!
 //! ```no_run
 //! # use keymount_mount_namespace::{Namespace, isolated};
@@ -18,8 +19,12 @@
 //! own; without root also in a user namespace in which it is root. Where neither is allowed the test says so and
 //! passes without having run, unless the environment variable `KEYMOUNT_MOUNT_NAMESPACE` is `required`.
 
+mod cgroup;
+
 use std::any::type_name_of_val;
 use std::process::{Command, Output};
+
+pub use cgroup::Cgroup;
 
 /// The variable that tells a test that it runs isolated, and how; from outside it can be `required`.
 const VARIABLE: &str = "KEYMOUNT_MOUNT_NAMESPACE";

@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use keymount_mount_namespace::Cgroup;
 use serde_json::Value;
 
-use crate::cgroup::Cgroup;
 use crate::figure::Figure;
 use crate::load::Load;
 use crate::node::Node;
@@ -21,7 +21,7 @@ const CALLERS: usize = 64;
 /// Replies of 4 MiB until the budget for mounted bytes is used up, 64 at a time.
 #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
 pub(crate) async fn large_replies(subject: &Subject, _: Effort) -> anyhow::Result<Vec<Figure>> {
-    let group = Cgroup::new(LIMIT)?;
+    let group = Cgroup::new(LIMIT).map_err(anyhow::Error::msg)?;
     let node = Node::start_in(subject, &[], &Value::Null, 2 * CALLERS + 1, Some(&group)).await?;
     // A namespace may have half of a provider's calls.
     node.api.also(&format!("{}-2", node.api.namespace)).await;

@@ -4,8 +4,10 @@ use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
+use futures::future::join_all;
 use keymount_daemon::grpc::channel;
 use keymount_emulator::kubernetes::Options;
+use keymount_mount_namespace::Cgroup;
 use keymount_proto::csi::identity_client::IdentityClient;
 use keymount_proto::csi::node_client::NodeClient;
 use keymount_proto::csi::{NodeUnpublishVolumeRequest, ProbeRequest};
@@ -125,6 +127,57 @@ stack_test!(fault_24_without_file_descriptors_calls_fail_and_nothing_breaks, |_|
         let request = NodeUnpublishVolumeRequest { volume_id: "csi-1".to_owned(), target_path };
         csi.node_unpublish_volume(request).await.unwrap();
     }
+});
+
+/// The limit of the charts, in bytes.
+const MEMORY_LIMIT: u64 = 200 << 20;
+
+// The worst that may come at once: replies as large as the driver takes them, more than the budget has room for.
+// Pages of the volumes count against the same limit.
+stack_test!(fault_24_large_replies_at_once_within_the_memory_limit_of_the_charts, |_| async {
+    let group = match Cgroup::new(MEMORY_LIMIT) {
+        Ok(group) => group,
+        Err(why) => return println!("skipped: no memory cgroup can be made here ({why})"),
+    };
+    let place = Place::new();
+    let large = "x".repeat((4 << 20) - 4096);
+    let _provider =
+        Provider::start(&place.path("providers"), "test", move |_| reply("v1", &[("large", &large)])).await;
+    let cluster = Cluster::start(Options::default()).await;
+    place.write_kubeconfig("kubeconfig", cluster.api.url());
+    // One namespace may have half of the calls: 64.
+    let arguments = place.arguments(&["--provider-max-calls=128"]);
+    let mut program = Program::start_under(&group.enter(), &arguments, &[]);
+    program.logged(LISTENING).await;
+    let pods = place.path("pods");
+    let csi = NodeClient::new(channel(&place.path("csi.sock")));
+    let mounts: Vec<_> = (0..64)
+        .map(|number| format!("pod-{number}"))
+        .map(|name| Mount::new(&name, &cluster.put_pod(&name)))
+        .collect();
+    let answers = mounts.iter().map(|mount| {
+        let (mut csi, request) = (csi.clone(), mount.request(&pods));
+        async move { csi.node_publish_volume(request).await }
+    });
+    let answers = join_all(answers).await;
+    let refused: Vec<_> = answers.iter().filter_map(|answer| answer.as_ref().err()).collect();
+    for error in &refused {
+        assert!(error.message().contains("--mounted-bytes-budget"), "{error}");
+    }
+    // 96 MiB for volumes of 4 MiB.
+    assert_eq!((answers.len() - refused.len(), refused.len()), (24, 40));
+    assert!(program.runs() && group.kills().expect("a count") == 0);
+    let peak = group.peak().expect("a peak");
+    assert!((96 << 20..=MEMORY_LIMIT).contains(&peak), "{peak}");
+    // What is unmounted makes room.
+    let mut csi = csi;
+    for mount in &mounts {
+        let target_path = mount.target(&pods).display().to_string();
+        let request = NodeUnpublishVolumeRequest { volume_id: "csi-1".to_owned(), target_path };
+        csi.node_unpublish_volume(request).await.expect("unmounted");
+    }
+    csi.node_publish_volume(mounts[0].request(&pods)).await.expect("there is room again");
+    program.kill_all();
 });
 
 #[tokio::test]

@@ -1,5 +1,6 @@
-//! Writing the objects: POST for a new pod, otherwise read, compare, PUT. Never server-side apply, which
-//! fails where the installed definition lacks our fields; POST and PUT prune them.
+//! Writing the objects: POST for a new pod; PUT at the version that this driver wrote last, as long as nobody else
+//! has written there; otherwise read, compare, PUT. Never server-side apply, which fails where the installed
+//! definition lacks our fields; POST and PUT prune them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
@@ -7,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
-use keymount_api::{Condition, SecretProviderClassPodStatus};
+use keymount_api::{Condition, SecretProviderClassPodStatus, labels};
 use keymount_clock::WallClock;
 use kube::api::{Api, PostParams};
 use kube::{Client, ResourceExt as _};
@@ -58,6 +59,8 @@ struct Object {
     identity: Option<(String, String)>,
     /// The object most likely exists already: read it first.
     exists: bool,
+    /// The version of an object in which nobody but this driver has written: it is replaced without being read.
+    version: Option<String>,
     /// Why the pod's volume could not be mounted, and when that was tried last.
     mount_failure: Option<(Failure, Instant)>,
     /// Secrets that are not in sync; none as long as all always were.
@@ -170,7 +173,7 @@ impl StatusWriter {
     /// Somebody may have deleted or changed the object.
     pub(crate) fn look_again(&self, key: &StatusKey) {
         if let Some(object) = self.objects().get_mut(key) {
-            object.view = None;
+            (object.view, object.version) = (None, None);
         }
         self.queue.add(key.clone());
     }
@@ -212,7 +215,7 @@ impl StatusWriter {
 
     async fn bring_up_to_date(&self, key: &StatusKey) -> Done {
         let Some(view) = self.view(key) else { return Done::Finished };
-        let (conditions, exists) = {
+        let (conditions, exists, known) = {
             let mut objects = self.objects();
             let Some(object) = objects.get(key) else { return Done::Finished };
             let tried = object.mount_failure.as_ref().map(|(_, at)| at.elapsed());
@@ -223,10 +226,11 @@ impl StatusWriter {
             if object.view.as_ref().is_some_and(|told| says_as_much(told, &view)) {
                 return after(&view);
             }
-            (object.conditions.clone(), object.exists)
+            let name = object.identity.as_ref().map(|(name, _)| name.clone());
+            (object.conditions.clone(), object.exists, name.zip(object.version.clone()))
         };
         let wanted = desired(key, &view, &self.node, &conditions, self.clock.now());
-        match self.write(key, wanted, exists).await {
+        match self.write(key, wanted, exists, known).await {
             Ok(written) => {
                 if let Some(took) = self.queue.asked_ago(key) {
                     self.metrics.converged("status", took);
@@ -234,6 +238,7 @@ impl StatusWriter {
                 let done = after(&view);
                 if let Some(object) = self.objects().get_mut(key) {
                     object.identity = written.uid().map(|uid| (written.name_any(), uid));
+                    object.version = version_of_ours(&written);
                     object.conditions = written.status.conditions;
                     object.view = Some(view);
                     object.exists = true;
@@ -254,14 +259,27 @@ impl StatusWriter {
     }
 
     /// Makes the object say what it should and gives it as it then is, with the conditions that were
-    /// sent.
+    /// sent. `known` are name and version of one that can be replaced without being read.
     async fn write(
         &self,
         key: &StatusKey,
         mut wanted: SecretProviderClassPodStatus,
         exists: bool,
+        known: Option<(String, String)>,
     ) -> Result<SecretProviderClassPodStatus, Trouble> {
         let api: Api<SecretProviderClassPodStatus> = Api::namespaced(self.client.clone(), &key.pod.namespace);
+        if let Some((name, version)) = known {
+            let mut ours = wanted.clone();
+            (ours.metadata.name, ours.metadata.resource_version) = (Some(name.clone()), Some(version));
+            self.pace.turn().await;
+            match tokio::time::timeout(TIMEOUT, api.replace(&name, &PostParams::default(), &ours)).await {
+                Ok(Ok(replaced)) => return Ok(sent(replaced, wanted)),
+                // Somebody has written there or deleted it: read it, as if nothing were known.
+                Ok(Err(kube::Error::Api(status))) if matches!(status.code, 404 | 409) => {}
+                Ok(Err(error)) => return Err(Trouble::Retry(api_error(&error))),
+                Err(_) => return Err(Trouble::Retry("no answer".to_owned())),
+            }
+        }
         if !exists {
             match self.create(&api, &wanted).await? {
                 Some(created) => return Ok(sent(created, wanted)),
@@ -406,6 +424,17 @@ fn sent(
 ) -> SecretProviderClassPodStatus {
     server.status.conditions = wanted.status.conditions;
     server
+}
+
+/// The version of an object that holds nothing but what this driver puts there.
+fn version_of_ours(server: &SecretProviderClassPodStatus) -> Option<String> {
+    let metadata = &server.metadata;
+    let ours =
+        metadata.labels.as_ref().is_some_and(|all| all.len() == 1 && all.contains_key(labels::NODE_NAME))
+            && metadata.owner_references.as_ref().is_some_and(|owners| owners.len() == 1)
+            && metadata.annotations.as_ref().is_none_or(BTreeMap::is_empty)
+            && metadata.finalizers.as_ref().is_none_or(Vec::is_empty);
+    ours.then(|| metadata.resource_version.clone()).flatten()
 }
 
 /// Whether the object tells of another pod or class whose names give the same object name.

@@ -105,23 +105,17 @@ async fn changed(test: &str, secret: bool, expected: &[(&'static str, usize)]) {
 #[ignore = "needs a kube-apiserver: tests/cluster/run-api.sh"]
 async fn a_changed_rotation() {
     let all = VOLUMES;
-    let status =
-        [("get secretproviderclasspodstatuses", all), ("update secretproviderclasspodstatuses", all)];
-    changed("changed", false, &[status[0], status[1], ("create events", all)]).await;
+    // Nobody but the driver has written the status objects: they are not read.
+    let status = ("update secretproviderclasspodstatuses", all);
+    changed("changed", false, &[status, ("create events", all)]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a kube-apiserver: tests/cluster/run-api.sh"]
 async fn a_changed_rotation_with_a_secret() {
     let all = VOLUMES;
-    let status =
-        [("get secretproviderclasspodstatuses", all), ("update secretproviderclasspodstatuses", all)];
+    let status = ("update secretproviderclasspodstatuses", all);
     let secret = [("get secrets", all), ("update secrets", all)];
     // An event for the files and one for the Secret.
-    changed(
-        "changed-secret",
-        true,
-        &[status[0], status[1], secret[0], secret[1], ("create events", 2 * all)],
-    )
-    .await;
+    changed("changed-secret", true, &[status, secret[0], secret[1], ("create events", 2 * all)]).await;
 }

@@ -109,6 +109,7 @@ paused_stack_test!(i3_i4_two_hundred_volumes_idle_for_an_hour, |_| async {
     }
     let requested = requests(&node);
     assert_eq!(requested["update secretproviderclasspodstatuses"], volumes);
+    assert!(!requested.contains_key("get secretproviderclasspodstatuses"), "nobody else writes there");
     assert_eq!(requested["update secrets"], CLASSES);
     assert!(requested["create events"] <= 2 * volumes, "{requested:?}");
     assert!(!requested.contains_key("get pods"), "owners are known");

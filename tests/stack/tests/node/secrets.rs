@@ -531,8 +531,6 @@ paused_stack_test!(each_step_costs_the_requests_that_are_counted_here, |_| async
             "create events 201",
             "create events 201",
             "create events 201",
-            "get secretproviderclasspodstatuses 200",
-            "get secretproviderclasspodstatuses 200",
             "get secrets 200",
             "update secretproviderclasspodstatuses 200",
             "update secretproviderclasspodstatuses 200",
