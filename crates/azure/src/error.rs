@@ -10,6 +10,7 @@ use keymount_objects::{
     IdentityMode, ObjectRef, ObjectType, ObjectsError, ParametersError, RequestError, UnknownVersion,
     VaultNameError,
 };
+use keymount_reasons::numbered;
 use tonic::metadata::MetadataMap;
 use tonic::{Code, Status};
 
@@ -171,7 +172,7 @@ impl MountError {
     #[must_use]
     pub fn to_status(&self) -> Status {
         let mut message = self.text();
-        let tail = format!("reason: {}\nhint: {}", self.reason(), self.hint());
+        let tail = format!("reason: {}\nhint: {}", numbered(self.reason().code()), self.hint());
         shorten(&mut message, MAX_MESSAGE_BYTES.saturating_sub(encoded_length(&tail) + 3));
         if !message.ends_with('\n') {
             message.push('\n');
@@ -235,7 +236,7 @@ mod tests {
         assert_eq!(status.code(), Code::Unknown);
         assert_eq!(
             status.message(),
-            "failed to mount objects, error: keyvaultName is not provided\nreason: VaultNameMissing\n\
+            "failed to mount objects, error: keyvaultName is not provided\nreason: VaultNameMissing (KM0105)\n\
              hint: set parameters.keyvaultName in the SecretProviderClass to the vault's name, not its URL"
         );
         assert_eq!(status.metadata().get(REASON_KEY).expect("a reason"), "VaultNameMissing");
@@ -247,6 +248,6 @@ mod tests {
         let error = MountError::Cloud { name: name.clone(), error: CloudError::Unknown(name) };
         let status = error.to_status();
         assert!(encoded_length(status.message()) <= MAX_MESSAGE_BYTES + 12);
-        assert!(status.message().contains("…\nreason: CloudUnknown\nhint: use AzurePublicCloud"));
+        assert!(status.message().contains("…\nreason: CloudUnknown (KM0201)\nhint: use AzurePublicCloud"));
     }
 }

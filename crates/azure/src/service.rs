@@ -88,7 +88,7 @@ impl CsiDriverProvider for Services {
             }
             Err(error) => {
                 let (pod, err, hint) = (pod(&request), error.text(), error.hint());
-                let reason = error.reason().code();
+                let reason = keymount_reasons::numbered(error.reason().code());
                 tracing::error!(err, pod, reason, hint, rotation, "failed to process mount request");
             }
         }

@@ -42,7 +42,7 @@ fn check(status: &Status, begin: &str, reason: &str) {
     assert!(message.starts_with(begin), "{begin}\n{message}");
     let lines: Vec<_> = message.lines().rev().take(2).collect();
     assert!(lines[0].starts_with("hint: ") && lines[0].len() > 30, "{message}");
-    assert_eq!(lines[1], format!("reason: {reason}"), "{message}");
+    assert_eq!(lines[1], format!("reason: {}", keymount_reasons::numbered(reason)), "{message}");
     assert_eq!(status.metadata().get(REASON_KEY).expect("a reason"), reason);
     assert!(!message.contains("c4n4ry"), "{message}");
 }

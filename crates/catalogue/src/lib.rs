@@ -6,11 +6,14 @@
 //! that the catalogue cannot say something else than the error does.
 
 mod page;
+mod recognise;
 mod rows;
 
-use std::fmt;
+use keymount_reasons::number;
 
+pub use keymount_reasons::Number as Id;
 pub use page::page;
+pub use recognise::{of_metric, recognise};
 
 /// One entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,16 +32,6 @@ pub struct Entry {
     pub example: &'static str,
     /// What to do.
     pub remedy: &'static str,
-}
-
-/// Number of an entry; `Display` is `KM0107`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Id(u16);
-
-impl fmt::Display for Id {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "KM{:04}", self.0)
-    }
 }
 
 /// Where a code comes from.
@@ -106,7 +99,6 @@ impl Area {
 
 /// What a table says of a code.
 struct Row {
-    id: u16,
     code: &'static str,
     /// Meaning and remedy, where the crate that raises it has none.
     texts: Option<(&'static str, &'static str)>,
@@ -118,7 +110,12 @@ struct Row {
 #[must_use]
 pub fn sentence(text: &str) -> String {
     let mut characters = text.chars();
-    let first: String = characters.next().into_iter().flat_map(char::to_uppercase).collect();
+    // The name of a field, such as objectName, is written as it is.
+    let is_name =
+        text.split_whitespace().next().is_some_and(|word| word.chars().skip(1).any(char::is_uppercase));
+    let capital =
+        |first: char| -> String { if is_name { first.into() } else { first.to_uppercase().collect() } };
+    let first: String = characters.next().map(capital).unwrap_or_default();
     let end = if text.ends_with(['.', '`']) { "" } else { "." };
     format!("{first}{}{end}", characters.as_str())
 }
@@ -136,18 +133,13 @@ pub fn entries() -> Vec<Entry> {
         })
     };
     let entry = |area: Area, row: &'static Row| {
-        let (meaning, remedy) = texts(row).unwrap_or_default();
-        Entry {
-            id: Id(row.id),
-            code: row.code,
-            area,
-            meaning,
-            cause: row.cause,
-            example: row.example,
-            remedy,
-        }
+        let (id, (meaning, remedy)) = (number(row.code)?, texts(row).unwrap_or_default());
+        Some(Entry { id, code: row.code, area, meaning, cause: row.cause, example: row.example, remedy })
     };
-    Area::ALL.into_iter().flat_map(|area| area.rows().iter().map(move |row| entry(area, row))).collect()
+    Area::ALL
+        .into_iter()
+        .flat_map(|area| area.rows().iter().filter_map(move |row| entry(area, row)))
+        .collect()
 }
 
 /// The entry of a number (`KM0107`, `0107`, `107`) or a code, in any case.
@@ -156,8 +148,10 @@ pub fn find(wanted: &str) -> Option<Entry> {
     let wanted = wanted.trim();
     let digits =
         wanted.get(..2).filter(|start| start.eq_ignore_ascii_case("km")).map_or(wanted, |_| &wanted[2..]);
-    let number = digits.parse().ok().map(Id);
-    entries().into_iter().find(|entry| Some(entry.id) == number || entry.code.eq_ignore_ascii_case(wanted))
+    let number: Option<u16> = digits.parse().ok();
+    entries()
+        .into_iter()
+        .find(|entry| Some(entry.id.get()) == number || entry.code.eq_ignore_ascii_case(wanted))
 }
 
 #[cfg(test)]
@@ -188,8 +182,14 @@ mod tests {
         assert!(entries.is_sorted_by(|one, next| one.id < next.id));
         for entry in &entries {
             let area = Area::ALL.iter().position(|area| *area == entry.area).unwrap() + 1;
-            assert_eq!(usize::from(entry.id.0 / 100), area, "{}", entry.code);
+            assert_eq!(usize::from(entry.id.get() / 100), area, "{}", entry.code);
         }
+    }
+
+    #[test]
+    fn every_number_has_its_entry() {
+        let explained: Vec<_> = entries().iter().map(|entry| (entry.id, entry.code)).collect();
+        assert_eq!(explained, keymount_reasons::all().collect::<Vec<_>>());
     }
 
     #[test]
@@ -205,6 +205,7 @@ mod tests {
     fn texts_become_sentences() {
         assert_eq!(sentence("set it"), "Set it.");
         assert_eq!(sentence("`a` is it: `b`"), "`a` is it: `b`");
+        assert_eq!(sentence("objectName is it"), "objectName is it.");
         assert_eq!(sentence(""), ".");
     }
 

@@ -1,4 +1,4 @@
-//! What is said of each code. Numbers are given once and for all; a new code takes the next one of its area.
+//! What is said of each code. Its number stands in the crate `reasons`.
 
 mod driver;
 mod lint;
@@ -13,8 +13,8 @@ pub(crate) use secret_sync::SECRET_SYNC;
 use crate::Row;
 
 /// A code whose texts stand where it is raised.
-const fn row(id: u16, code: &'static str, cause: &'static str, example: &'static str) -> Row {
-    Row { id, code, texts: None, cause, example }
+const fn row(code: &'static str, cause: &'static str, example: &'static str) -> Row {
+    Row { code, texts: None, cause, example }
 }
 
 impl Row {

@@ -12,6 +12,7 @@ use crate::budget::OverBudget;
 use crate::kubernetes::NamedError;
 use crate::provider::ProviderError;
 use crate::request::{ArgumentError, ClassKey, PodRef};
+use crate::volume::Failure;
 
 /// Values of the `error_type` label.
 pub(crate) mod reason {
@@ -296,7 +297,13 @@ pub(crate) const fn is_final(code: Code) -> bool {
 
 impl From<&PublishError> for Status {
     fn from(error: &PublishError) -> Self {
-        Self::new(error.answer().0, error.to_string())
+        let mut text = error.to_string();
+        // Our providers say it themselves.
+        if !text.contains("\nreason: ") {
+            text.push_str("\nreason: ");
+            text.push_str(&Failure::from(error).numbered());
+        }
+        Self::new(error.answer().0, text)
     }
 }
 

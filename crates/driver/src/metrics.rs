@@ -13,6 +13,9 @@ use tonic::Code;
 
 pub(crate) use live::Live;
 
+/// Values of the label `error_type`; others are error codes of providers.
+pub const ERROR_TYPES: &[&str] = &reason::ALL;
+
 use crate::error::reason;
 use crate::provider::go_code;
 

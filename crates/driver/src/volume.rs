@@ -104,6 +104,12 @@ impl Failure {
         Self { reason: reason.to_owned(), message }
     }
 
+    /// The reason as people see it: with its number, by which the error catalogue explains it.
+    #[must_use]
+    pub(crate) fn numbered(&self) -> String {
+        keymount_reasons::numbered(&self.reason)
+    }
+
     /// Reason of a rotation that cannot be made before kubelet has sent new tokens.
     pub(crate) const TOKENS_EXPIRED: &'static str = "TokensExpired";
 

@@ -21,6 +21,7 @@ use crate::error::{PublishError, UnpublishError};
 use crate::metrics::Metrics;
 use crate::node::Node;
 use crate::request::{ArgumentError, PublishRequest, unpublish_target};
+use crate::volume::Failure;
 
 /// Kubelet's own limit for a CSI call, for callers that state none.
 const DEADLINE: Duration = Duration::from_secs(120);
@@ -72,7 +73,8 @@ impl NodeService {
                 Ok(())
             }
             Err(error) => {
-                tracing::error!(target_path = %target.display(), pod, err = %error, "failed to mount secrets store object content");
+                let reason = Failure::from(error.as_ref()).numbered();
+                tracing::error!(target_path = %target.display(), pod, err = %error, reason, "failed to mount secrets store object content");
                 Err(error)
             }
         }

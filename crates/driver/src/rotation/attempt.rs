@@ -72,8 +72,9 @@ impl Node {
             }
             Err(error) => {
                 self.metrics.rotation_failed(&self.provider_of(&target), error.reason());
-                tracing::error!(target_path = %target.display(), err = %error, "failed to rotate mounted contents");
-                self.fail(&target, Failure::from(&error));
+                let failure = Failure::from(&error);
+                tracing::error!(target_path = %target.display(), err = %error, reason = failure.numbered(), "failed to rotate mounted contents");
+                self.fail(&target, failure);
                 self.scheduled.notify_one();
             }
         }

@@ -37,6 +37,11 @@ impl Problem {
         }
     }
 
+    /// As it is told by an event.
+    pub(super) fn event(&self) -> String {
+        format!("{}\nreason: {}", self.text, keymount_reasons::numbered(self.reason))
+    }
+
     /// As it is told in the status.
     pub(super) fn failure(&self) -> Failure {
         Failure::new(self.reason, self.text.clone())

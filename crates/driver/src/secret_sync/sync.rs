@@ -185,6 +185,7 @@ impl SecretSync {
                     class = key.class.name,
                     namespace = key.class.namespace,
                     err = problem.text,
+                    reason = keymount_reasons::numbered(problem.reason),
                     "failed to sync kubernetes secret"
                 );
                 self.parts.metrics.secret_failed(&newest.provider, problem.reason);
@@ -337,7 +338,7 @@ impl SecretSync {
             let status = StatusKey { pod: candidate.pod.clone(), class: key.class.name.clone() };
             self.parts.status.synced(&status, &key.secret, problem.map(Problem::failure));
             if let Some(problem) = problem.filter(|_| number < EVENTS) {
-                self.parts.events.warning(&candidate.pod, "FailedToCreateSecret", &problem.text);
+                self.parts.events.warning(&candidate.pod, "FailedToCreateSecret", &problem.event());
             }
         }
     }

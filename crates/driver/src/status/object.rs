@@ -152,15 +152,23 @@ pub(super) fn keep_times(wanted: &mut PodVolumeStatus, live: &PodVolumeStatus) {
 
 fn condition(type_: &str, well: &str, failure: Option<&Failure>) -> Condition {
     let (status, reason, message) = match failure {
-        None => ("True", well, ""),
-        Some(failure) => ("False", failure.reason.as_str(), failure.message.as_str()),
+        None => ("True", well, String::new()),
+        Some(failure) => ("False", failure.reason.as_str(), told(failure)),
     };
     Condition {
         type_: type_.to_owned(),
         status: status.to_owned(),
         reason: reason.to_owned(),
-        message: message.to_owned(),
+        message,
         last_transition_time: None,
+    }
+}
+
+/// The message ends with the number by which `keymount explain` knows the reason.
+fn told(failure: &Failure) -> String {
+    match keymount_reasons::number(&failure.reason) {
+        Some(number) => format!("{} ({number})", failure.message),
+        None => failure.message.clone(),
     }
 }
 
