@@ -26,6 +26,6 @@ keymount_cluster_tests::contract! {
     deletion { answers_a_status, preconditions, finalizers, propagation, collections, recreation, namespaces }
     pods { defaults, refused, specs_are_fixed, graceful_deletion, immediate_deletion, by_node }
     tokens { claims, for_the_server, refused }
-    access { forbidden, roles, discovery, health_and_version, head, self_review, options }
+    access { forbidden, roles, discovery, health_and_version, head, self_review, review_of_others, options }
     client { typed_objects, dynamic_objects, watcher_relists_after_410, watcher_resumes, token_requests }
 }

@@ -129,6 +129,12 @@ impl Kubelet {
         }
     }
 
+    /// One round for one pod: its volumes are published, and what fails is said by an event of the pod. Says whether the pod
+    /// runs then.
+    pub async fn mount_once(&self, pod: &Pod) -> bool {
+        self.bring_up(pod, &mut BTreeSet::new()).await.is_ok()
+    }
+
     /// Publishes the volumes that are not published yet, and those whose driver wants it again and again.
     /// The pod runs once all are; a failure after that is only said.
     async fn bring_up(&self, pod: &Pod, published: &mut BTreeSet<String>) -> Result<(), ()> {

@@ -2,7 +2,7 @@
 
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::authentication::v1::TokenRequest;
-use k8s_openapi::api::authorization::v1::SelfSubjectAccessReview;
+use k8s_openapi::api::authorization::v1::{SelfSubjectAccessReview, SubjectAccessReview};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{ConfigMap, Event, Namespace, Node, Pod, Secret, Service, ServiceAccount};
@@ -110,6 +110,7 @@ pub(crate) fn registry() -> Registry {
         Row { generation: true, status: true, ..cluster("customresourcedefinitions", "crd crds") };
     add::<CustomResourceDefinition>(r, &definitions);
     add::<SelfSubjectAccessReview>(r, &cluster("selfsubjectaccessreviews", ""));
+    add::<SubjectAccessReview>(r, &cluster("subjectaccessreviews", ""));
     registry
 }
 

@@ -87,7 +87,7 @@ pub(crate) fn resources(registry: &Registry, group: &str, version: &str) -> Opti
 }
 
 fn entry(resource: &ResourceType, subresource: &str, verbs: &[&str]) -> Value {
-    let review = resource.is("authorization.k8s.io", "selfsubjectaccessreviews");
+    let review = crate::kubernetes::verbs::is_review(resource);
     let mut entry = json!({
         "name": format!("{}{subresource}", resource.plural),
         "singularName": if subresource.is_empty() { resource.singular.as_str() } else { "" },

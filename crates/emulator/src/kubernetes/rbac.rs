@@ -42,7 +42,10 @@ pub(crate) fn allows(store: &Store, user: &User, question: &Question) -> bool {
         return true;
     }
     // Everyone may ask what they may do.
-    if question.group == "authorization.k8s.io" && question.verb == "create" {
+    if question.group == "authorization.k8s.io"
+        && question.verb == "create"
+        && question.resource.starts_with("self")
+    {
         return true;
     }
     let bindings = |plural: &str| -> Vec<Arc<Value>> {

@@ -10,6 +10,7 @@ mod replace;
 mod token;
 mod watch;
 
+pub(crate) use access::is_review;
 pub(crate) use watch::Watch;
 pub use watch::WatchEnd;
 
@@ -63,7 +64,7 @@ impl Answer {
 /// Carries a request out.
 pub(crate) fn perform(store: &mut Store, request: &Request, context: Context<'_>) -> Result<Answer, Failure> {
     let subresource = request.route.subresource.as_str();
-    if request.resource.is("authorization.k8s.io", "selfsubjectaccessreviews") {
+    if is_review(&request.resource) {
         return access::review(store, request);
     }
     match (request.resource.plural.as_str(), subresource) {

@@ -134,6 +134,23 @@ pub async fn self_review(t: &Target) {
     assert_eq!(nobody["status"]["allowed"], false);
 }
 
+/// What another may do, for those who may ask that.
+pub async fn review_of_others(t: &Target) {
+    let review = |user: &str, groups: Value| {
+        json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": {
+            "user": user, "groups": groups,
+            "resourceAttributes": {"verb": "get", "resource": "secrets", "namespace": t.namespace}}})
+    };
+    let path = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
+    let of = async |user: &str, groups: Value| {
+        t.post(path, &review(user, groups)).await.body_of(201)["status"]["allowed"].clone()
+    };
+    assert_eq!(of(t.nobody_name, json!([])).await, false);
+    assert_eq!(of("somebody", json!(["system:masters"])).await, true);
+    let body = review(t.nobody_name, json!([])).to_string().into_bytes();
+    assert_eq!(t.send_as(&t.nobody, Method::POST, path, "application/json", body).await.code, 403);
+}
+
 /// Requests are not let in by a field manager of any length, or a dry run of any kind.
 pub async fn options(t: &Target) {
     let object = json!({"metadata": {"name": "a"}});
