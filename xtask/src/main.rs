@@ -57,7 +57,7 @@ enum Chore {
     },
     /// Builds the container images: static programs, no base image, one archive each
     Images(images::Arguments),
-    /// Writes the reference pages (flags, metrics) from the code
+    /// Writes the reference pages (commands, flags, metrics, errors) and the manual pages from the code
     Docs {
         /// Only says whether the files are up to date
         #[arg(long)]
@@ -77,7 +77,7 @@ fn main() -> anyhow::Result<()> {
             check,
         ),
         Chore::Images(arguments) => images::build(&arguments),
-        Chore::Docs { check } => generated::update(reference::files(), check),
+        Chore::Docs { check } => generated::update(reference::files()?, check),
     }
 }
 

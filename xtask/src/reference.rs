@@ -1,9 +1,26 @@
 //! The reference pages.
 
+mod commands;
+
 use crate::generated::Generated;
 
-pub(crate) fn files() -> Vec<Generated> {
+pub(crate) fn files() -> anyhow::Result<Vec<Generated>> {
+    let mut files = commands::manuals()?;
+    files.extend(pages());
+    Ok(files)
+}
+
+fn pages() -> Vec<Generated> {
     vec![
+        Generated {
+            path: "docs/reference/commands.md",
+            content: page(
+                "Commands",
+                "What `keymount COMMAND --help` says. `kubectl keymount COMMAND` is the same where the program, or a link to it, is called \
+                 `kubectl-keymount` in the path. As manual pages: [man/](../man/).",
+                &commands::reference(),
+            ),
+        },
         Generated {
             path: "docs/reference/driver-flags.md",
             content: page(

@@ -65,6 +65,32 @@ fn the_map_names_files_that_exist() {
     assert!(missing.is_empty(), "{missing:#?}");
 }
 
+/// What people read of codes beside the catalogue: numbers belong to the codes before them.
+#[test]
+fn numbers_that_are_written_down_are_those_of_their_codes() {
+    let mut wrong = Vec::new();
+    let mut seen = 0;
+    for page in
+        ["charts/secrets-store-csi-driver/templates/admission-classes.yaml", "README.md", "docs/cli.md"]
+    {
+        let text = std::fs::read_to_string(root().join(page)).expect("a page");
+        for (code, number) in
+            keymount_catalogue::entries().iter().map(|entry| (entry.code, entry.id.to_string()))
+        {
+            seen += text.matches(&format!("{code} ({number})")).count();
+        }
+        for (before, after) in text.match_indices(" (KM").map(|(at, _)| text.split_at(at)) {
+            let code = before.rsplit(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
+            let number = after.trim_start_matches(" (").get(..6).unwrap_or_default();
+            let known = keymount_catalogue::find(code).is_some_and(|entry| entry.id.to_string() == number);
+            if !known && code != "CODE" {
+                wrong.push(format!("{page}: {code} ({number})"));
+            }
+        }
+    }
+    assert!(wrong.is_empty() && seen > 10, "{wrong:#?}");
+}
+
 /// The `src` above a folder of code.
 fn top(folder: &Path) -> &Path {
     folder.ancestors().find(|folder| folder.ends_with("src")).unwrap_or(folder)

@@ -25,9 +25,6 @@ pub(crate) struct Arguments {
     /// Leave everything running at the end and print how to look around; Ctrl-C ends it
     #[arg(long)]
     keep: bool,
-    /// No colours (also with NO_COLOR set)
-    #[arg(long)]
-    no_color: bool,
 }
 
 #[derive(clap::Args)]
@@ -36,17 +33,15 @@ pub(crate) struct InsideArguments {
     directory: PathBuf,
     #[arg(long)]
     keep: bool,
-    #[arg(long)]
-    no_color: bool,
     /// Whether this is root of a user namespace only
     #[arg(long)]
     user_namespace: bool,
 }
 
 /// Outside: finds a way to mount, starts the demo there, cleans up after it.
-pub(crate) fn main(arguments: &Arguments) -> ExitCode {
-    let terminal = Terminal::new(arguments.no_color);
-    let ended = Isolation::find().and_then(|isolation| isolation.run(arguments.keep, arguments.no_color));
+pub(crate) fn main(arguments: &Arguments, no_color: bool) -> ExitCode {
+    let terminal = Terminal::new();
+    let ended = Isolation::find().and_then(|isolation| isolation.run(arguments.keep, no_color));
     ended.unwrap_or_else(|error| {
         terminal.error(&format!("{error:#}"));
         ExitCode::FAILURE
@@ -55,7 +50,7 @@ pub(crate) fn main(arguments: &Arguments) -> ExitCode {
 
 /// Inside the mount namespace.
 pub(crate) fn inside(arguments: &InsideArguments) -> ExitCode {
-    let mut terminal = Terminal::new(arguments.no_color);
+    let mut terminal = Terminal::new();
     let ended = crate::emulate::runtime().and_then(|runtime| {
         runtime.block_on(async {
             let layout = Layout::make(&arguments.directory, arguments.user_namespace)?;

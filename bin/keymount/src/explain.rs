@@ -3,43 +3,33 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use anstyle::{AnsiColor, Style};
-use keymount_catalogue::{Area, Entry, entries, find, sentence};
+use keymount_catalogue::{Area, Entry, entries, find, of_metric, recognise, sentence};
+
+use crate::output::{self, LABEL, TITLE};
 
 /// Says what a code means, why it usually comes, and what to do.
 ///
-/// Codes stand in events, in the conditions of SecretProviderClassPodStatus objects, in error texts behind `reason:` and in the
-/// output of `keymount lint`. Without a code all are listed.
+/// Codes and numbers stand in events, in the conditions of SecretProviderClassPodStatus objects, in error texts behind `reason:`, in logs,
+/// in metrics and in the output of `keymount lint`. Without a code all are listed.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// A number such as KM0107, or a code such as TenantMissing
+    /// A number such as KM0107, a code such as TenantMissing, a value of the metric label error_type, or a whole message in quotes
     #[arg(value_name = "CODE")]
     codes: Vec<String>,
     /// One JSON object per code
     #[arg(long)]
     json: bool,
-    /// No colours
-    #[arg(long)]
-    no_color: bool,
 }
 
-const TITLE: Style = AnsiColor::Cyan.on_default().bold();
-const LABEL: Style = Style::new().bold();
-
 pub(crate) fn main(arguments: &Arguments) -> ExitCode {
-    if arguments.no_color {
-        anstream::ColorChoice::Never.write_global();
-    }
     let mut wanted = Vec::new();
     for code in &arguments.codes {
-        let Some(entry) = find(code) else {
-            let _ = writeln!(
-                anstream::stderr(),
-                "keymount explain: there is no code {code}; `keymount explain` lists all"
-            );
+        let found = meant(code);
+        if found.is_empty() {
+            output::complain("explain", &format!("there is no code {code}; `keymount explain` lists all"));
             return ExitCode::from(2);
-        };
-        wanted.push(entry);
+        }
+        wanted.extend(found);
     }
     let text = match (arguments.json, wanted.as_slice()) {
         (true, []) => entries().iter().map(json).collect(),
@@ -50,6 +40,18 @@ pub(crate) fn main(arguments: &Arguments) -> ExitCode {
     // Whoever reads this through a pipe may have seen enough.
     let _ = anstream::stdout().write_all(text.as_bytes());
     ExitCode::SUCCESS
+}
+
+/// The entry of a number or code; what a metric's reason may stand for; what a message is about.
+fn meant(text: &str) -> Vec<Entry> {
+    match (find(text), of_metric(text)) {
+        (Some(entry), _) => vec![entry],
+        (None, metric) if !metric.is_empty() => {
+            output::note(&format!("{text} is a reason of metrics that stands for any of these"));
+            metric
+        }
+        _ => recognise(text).into_iter().collect(),
+    }
 }
 
 fn json(entry: &Entry) -> String {

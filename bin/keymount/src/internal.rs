@@ -20,6 +20,11 @@ pub(crate) enum Command {
     },
     /// The emulator, with the flags of `emulate`
     Emulate(Box<crate::emulate::Arguments>),
+    /// The attempt of `verify --in-cluster`, in its pod
+    Verify {
+        #[arg(long, default_value_t = 60)]
+        timeout: u64,
+    },
     /// The demo, once it has a mount namespace of its own
     Demo(demo::InsideArguments),
 }
@@ -31,11 +36,25 @@ pub(crate) fn main(command: Command) -> ExitCode {
         Command::Driver { arguments } => keymount_driver::program::main(arguments),
         Command::ProviderAzure { arguments } => keymount_azure::program::main(arguments, environment),
         Command::Emulate(arguments) => crate::emulate::main(*arguments),
+        Command::Verify { timeout } => verify(timeout),
         Command::Demo(arguments) => demo::inside(&arguments),
     }
 }
 
+fn verify(timeout: u64) -> ExitCode {
+    let timeout = std::time::Duration::from_secs(timeout);
+    let ended = crate::emulate::runtime()
+        .and_then(|runtime| runtime.block_on(Box::pin(crate::verify::inside(timeout))));
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            crate::output::complain("verify", &format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
 #[expect(clippy::disallowed_methods, reason = "the provider's process gets its configuration from here")]
-fn environment(name: &str) -> Option<String> {
+pub(crate) fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }

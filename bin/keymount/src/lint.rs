@@ -37,9 +37,6 @@ pub(crate) struct Arguments {
     /// Namespace of objects that name none
     #[arg(long, short, default_value = "default")]
     namespace: String,
-    /// No colours
-    #[arg(long)]
-    no_color: bool,
 }
 
 /// Output formats.
@@ -60,9 +57,6 @@ enum Format {
 const UNUSABLE: u8 = 2;
 
 pub(crate) fn main(arguments: &Arguments) -> ExitCode {
-    if arguments.no_color {
-        anstream::ColorChoice::Never.write_global();
-    }
     match run(arguments) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,

@@ -20,7 +20,7 @@ pub use config::{Config, ConfigError};
 pub use content::{ContentError, ContentOptions};
 pub use error::{MountError, REASON_KEY};
 pub use login::{AuthError, ClientError};
-pub use mount::SelectionProblem;
+pub use mount::{SelectionProblem, Trouble, VerifyStage, VerifyStep};
 pub use provider::Provider;
 pub use reason::{CatalogueEntry, Reason, catalogue};
 pub use service::{RUNTIME_NAME, Services};

@@ -5,12 +5,13 @@
 
 mod parts;
 mod select;
+mod verify;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt, stream};
-use keymount_identity::Cloud;
+use keymount_identity::{Cloud, Session};
 use keymount_keyvault::{Lane, ObjectKind, SecretBundle, Vault};
 use keymount_objects::{
     Attributes, FilePaths, IdentityMode, Limits, ListedVersion, Object, ObjectRef, ObjectType, ObjectsError,
@@ -29,6 +30,7 @@ use crate::login::Login;
 use crate::provider::Provider;
 use crate::reason::Reason;
 pub use select::SelectionProblem;
+pub use verify::{Trouble, VerifyStage, VerifyStep};
 
 /// Objects of one mount that are fetched at the same time. The vault's gate bounds all mounts together.
 const CONCURRENT_OBJECTS: usize = 64;
@@ -131,18 +133,27 @@ impl Provider {
         if parameters.identity == IdentityMode::PodIdentity {
             self.warn_of_pod_identity();
         }
-        let address =
-            |host: &str| Url::parse(&format!("https://{host}/")).map_err(|_| MountError::VaultAddress);
-        address(&format!("{}.{}", parameters.vault_name, cloud.vault_suffix))?;
+        vault_address(&format!("{}.{}", parameters.vault_name, cloud.vault_suffix))?;
         let fallback = self.config().authority_host.as_deref();
         let session = login.session(self.identities(), parameters, cloud, fallback).await?;
+        Ok(self.opener(cloud, session, lane, deadline))
+    }
+
+    /// A session's way to the vaults of a cloud.
+    fn opener(
+        &self,
+        cloud: &Cloud,
+        session: Session,
+        lane: Lane,
+        deadline: Instant,
+    ) -> impl Fn(&VaultName) -> Result<Vault, MountError> {
         let (suffix, cloud) = (cloud.vault_suffix.clone(), cloud.clone());
-        Ok(move |name: &VaultName| {
+        move |name: &VaultName| {
             let host = format!("{name}.{suffix}");
-            let url = address(&host)?;
+            let url = vault_address(&host)?;
             let resource = cloud.resource_for(url.host_str().unwrap_or_default());
             Ok(self.vaults().vault(url, &host, resource, session.clone(), lane, deadline))
-        })
+        }
     }
 
     /// All files of one object, or of all that its selector means.
@@ -302,6 +313,10 @@ impl Provider {
         object_version.append(&mut absent);
         Ok(MountResponse { object_version, error: None, files })
     }
+}
+
+fn vault_address(host: &str) -> Result<Url, MountError> {
+    Url::parse(&format!("https://{host}/")).map_err(|_| MountError::VaultAddress)
 }
 
 fn kind(object: &Object) -> Result<ObjectKind, MountError> {

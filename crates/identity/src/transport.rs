@@ -10,6 +10,7 @@ mod dump;
 mod error;
 #[cfg(test)]
 pub(crate) mod loopback;
+mod probe;
 mod proxy;
 mod request;
 mod resolve;
@@ -24,6 +25,7 @@ pub use answer::Answer;
 pub use client::{Transport, TransportOptions, install_tls_provider};
 pub use dump::{RULE, SHOWN_BODY_BYTES, credential_dump, error_code, service_dump};
 pub use error::{Cause, TransportError};
+pub use probe::{ProbeStep, Probed, probe};
 pub use proxy::{ProxyError, ProxyRules};
 pub use request::{Method, Request};
 pub use resolve::Resolver;

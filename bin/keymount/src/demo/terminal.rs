@@ -2,7 +2,6 @@
 
 use std::io::Write as _;
 
-use anstream::ColorChoice;
 use anstyle::{AnsiColor, Style};
 
 const TITLE: Style = AnsiColor::Cyan.on_default().bold();
@@ -19,10 +18,7 @@ pub(super) struct Terminal {
 }
 
 impl Terminal {
-    pub(super) fn new(no_color: bool) -> Self {
-        if no_color {
-            ColorChoice::Never.write_global();
-        }
+    pub(super) const fn new() -> Self {
         Self { step: 0, passed: 0, failed: 0 }
     }
 

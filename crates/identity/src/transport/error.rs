@@ -167,7 +167,7 @@ impl Chain<'_> {
     }
 }
 
-fn go_words(error: &io::Error) -> String {
+pub(super) fn go_words(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
         io::ErrorKind::ConnectionReset => "connection reset by peer".to_owned(),
@@ -179,7 +179,7 @@ fn go_words(error: &io::Error) -> String {
     }
 }
 
-fn tls_text(error: &rustls::Error) -> String {
+pub(super) fn tls_text(error: &rustls::Error) -> String {
     use rustls::{CertificateError as C, Error as E};
     let detail = match error {
         // A bad signature is what another authority of the same name looks like.
