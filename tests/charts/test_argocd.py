@@ -87,5 +87,7 @@ class ArgoCD(unittest.TestCase):
             ({}, "Progressing"), ({"health": {"status": "Degraded"}}, "Degraded"),
             ({"health": {"status": "Healthy"}, "sync": {"status": "Synced"}}, "Healthy"),
             ({"health": {"status": "Healthy"}, "sync": {"status": "OutOfSync"}}, "Progressing"),
+            ({"health": {"status": "Healthy"}, "sync": {"status": "Unknown"}}, "Progressing"),
+            ({"health": {"status": "Healthy"}}, "Progressing"),
         ]:
             self.assertEqual(health("Application", {"status": status})[0], expected, status)

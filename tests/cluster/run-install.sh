@@ -4,6 +4,7 @@
 # the tests of install/, takes the node down.
 #   run-install.sh [NAME...]     all tests, or only these chapters of install/, for example `rotation`; the installation is always first
 #   TIME_LIMIT=SECONDS           for the node and the tests, builds not counted (900)
+#   STORY=FILE                   other tests with the same node and images (install/main.py)
 #   PROFILE=dist                 the programs as they are published; otherwise as they are quick to build
 #   KUBECONFIG=FILE NODE_SHELL=COMMAND run-install.sh --existing [NAME...]
 #                                on a cluster of yours that has one node with containerd, a kubelet directory at /var/lib/kubelet and no
@@ -22,6 +23,7 @@ RUN=$(mktemp -d "${TMPDIR:-/tmp}/keymount-install.XXXXXX"); export RUN KEEP_RUN=
 trap 'rm -rf "$RUN"' EXIT
 # Pods reach the API server at the address of its Service, as anywhere: the server listens there itself, and nobody has to translate.
 export API_ADDRESS=10.96.0.1 API_PORT=443 NODE_ADDRESS=10.77.0.1 EMULATOR_ADDRESS=10.77.0.2
+export STORY=${STORY:-$PWD/install/main.py}
 export KUBELET_ROOT=/var/lib/kubelet NODE_PREPARE=$PWD/install/prepare.sh POD_NETWORK=$RUN/pods.conflist
 . node/env.sh
 if [ $existing = no ] && ! why=$(node/possible.sh); then
@@ -69,7 +71,7 @@ say "bringing up the node ..."
 code=0
 TIME_LIMIT=${TIME_LIMIT:-900} node/enter.sh install/tests.sh "$@" || code=$?
 if [ $code != 0 ]; then
-  logs=$KEYMOUNT_CACHE/logs/install-$(date +%Y%m%dT%H%M%S)
+  logs=$KEYMOUNT_CACHE/logs/$(basename "$(dirname "$STORY")")-$(date +%Y%m%dT%H%M%S)
   mkdir -p "$logs"
   cp -r "$RUN/logs" "$RUN/audit.log" "$RUN/state" "$logs" 2>/dev/null || true
   cp -r "$RUN/node/pods-logs" "$logs" 2>/dev/null || true

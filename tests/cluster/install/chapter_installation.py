@@ -26,33 +26,38 @@ def make_previous():
             ctr("images", "tag", name, name.replace(f":v{VERSION}", f":v{OLD}"))
 
 
+def azure_pod():
+    """Azure, as a pod in the node's network."""
+    # Whoever verifies service account tokens may ask for the keys without one, as where clusters are trusted by Entra.
+    request("POST", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", {
+        "metadata": {"name": "issuer-discovery"}, "subjects": [{"kind": "Group", "name": "system:unauthenticated", "apiGroup": "rbac.authorization.k8s.io"}],
+        "roleRef": {"kind": "ClusterRole", "name": "system:service-account-issuer-discovery", "apiGroup": "rbac.authorization.k8s.io"}})
+    namespace("azure")
+    # Who issues this cluster's tokens, and where the keys are that they are verified with.
+    seed = (HERE / "emulator.yaml").read_text().replace("ISSUER", request("GET", "/.well-known/openid-configuration")["issuer"])
+    service = request("GET", "/api/v1/namespaces/default/services/kubernetes")["spec"]["clusterIP"]
+    make("configmaps", "azure", "seed", data={"seed.yaml": seed.replace("SERVER", service)})
+    address = os.environ["EMULATOR_ADDRESS"]
+    make("pods", "azure", "azure", spec={
+        "hostNetwork": True, "tolerations": [{"operator": "Exists"}], "terminationGracePeriodSeconds": 1,
+        "containers": [{
+            "name": "azure", "image": f"ghcr.io/keymount/keymount:v{VERSION}", "imagePullPolicy": "Never",
+            "args": ["emulate", "--json", "--seed", "/seed/seed.yaml", "--listen", f"{address}:443", "--imds", "169.254.169.254:80",
+                     "--nmi", "127.0.0.1:2579", "--admin", ADMIN.removeprefix("http://"), "--ca", "/ca/ca.pem"],
+            # The ports are those of Azure.
+            "securityContext": {"runAsUser": 0, "readOnlyRootFilesystem": True},
+            "readinessProbe": {"httpGet": {"host": "127.0.0.1", "port": int(ADMIN.rsplit(":", 1)[1]), "path": "/"}, "periodSeconds": 1},
+            "volumeMounts": [{"name": "seed", "mountPath": "/seed"}, {"name": "ca", "mountPath": "/ca"}]}],
+        "volumes": [{"name": "seed", "configMap": {"name": "seed"}}, {"name": "ca", "hostPath": {"path": f"{NODE}/emulator"}}]})
+    running("azure", "azure")
+    ready = lambda seen: any(c.get("ready") for c in seen["azure"]["status"].get("containerStatuses", []))
+    wait(path_of("pods", "azure"), ready, 60, "the emulator")
+    reach_azure()
+
+
 class Installation(unittest.TestCase):
     def test_1_azure_is_a_pod(self):
-        # Whoever verifies service account tokens may ask for the keys without one, as where clusters are trusted by Entra.
-        request("POST", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", {
-            "metadata": {"name": "issuer-discovery"}, "subjects": [{"kind": "Group", "name": "system:unauthenticated", "apiGroup": "rbac.authorization.k8s.io"}],
-            "roleRef": {"kind": "ClusterRole", "name": "system:service-account-issuer-discovery", "apiGroup": "rbac.authorization.k8s.io"}})
-        namespace("azure")
-        # Who issues this cluster's tokens, and where the keys are that they are verified with.
-        seed = (HERE / "emulator.yaml").read_text().replace("ISSUER", request("GET", "/.well-known/openid-configuration")["issuer"])
-        service = request("GET", "/api/v1/namespaces/default/services/kubernetes")["spec"]["clusterIP"]
-        make("configmaps", "azure", "seed", data={"seed.yaml": seed.replace("SERVER", service)})
-        address = os.environ["EMULATOR_ADDRESS"]
-        make("pods", "azure", "azure", spec={
-            "hostNetwork": True, "tolerations": [{"operator": "Exists"}], "terminationGracePeriodSeconds": 1,
-            "containers": [{
-                "name": "azure", "image": f"ghcr.io/keymount/keymount:v{VERSION}", "imagePullPolicy": "Never",
-                "args": ["emulate", "--json", "--seed", "/seed/seed.yaml", "--listen", f"{address}:443", "--imds", "169.254.169.254:80",
-                         "--nmi", "127.0.0.1:2579", "--admin", ADMIN.removeprefix("http://"), "--ca", "/ca/ca.pem"],
-                # The ports are those of Azure.
-                "securityContext": {"runAsUser": 0, "readOnlyRootFilesystem": True},
-                "readinessProbe": {"httpGet": {"host": "127.0.0.1", "port": int(ADMIN.rsplit(":", 1)[1]), "path": "/"}, "periodSeconds": 1},
-                "volumeMounts": [{"name": "seed", "mountPath": "/seed"}, {"name": "ca", "mountPath": "/ca"}]}],
-            "volumes": [{"name": "seed", "configMap": {"name": "seed"}}, {"name": "ca", "hostPath": {"path": f"{NODE}/emulator"}}]})
-        running("azure", "azure")
-        ready = lambda seen: any(c.get("ready") for c in seen["azure"]["status"].get("containerStatuses", []))
-        wait(path_of("pods", "azure"), ready, 60, "the emulator")
-        reach_azure()
+        azure_pod()
         self.assertIn("https://shop.vault.azure.net", str(azure("GET", "/")))
 
     def test_2_the_charts_of_the_version_before(self):

@@ -16,24 +16,13 @@ ALWAYS = ["installation"]
 NOT_ON_EXISTING = {"restarts", "rights"}
 
 
-class Told(unittest.TextTestResult):
-    """Says how long each test took."""
-
-    def startTest(self, test):
-        self.began = time.monotonic()
-        super().startTest(test)
-
-    def addSuccess(self, test):
-        unittest.TestResult.addSuccess(self, test)
-        self.stream.writeln(f"ok {time.monotonic() - self.began:.1f} s")
-
-
 def main():
     asked = sys.argv[1:] or CHAPTERS
     unknown = [name for name in asked if name not in CHAPTERS]
     if unknown:
         sys.exit(f"no such chapters: {' '.join(unknown)}; there are {' '.join(CHAPTERS)}")
     import stage
+    from told import Told
 
     if stage.EXISTING and (left_out := [name for name in asked if name in NOT_ON_EXISTING]):
         print(f"left out on a cluster that is not ours: {' '.join(left_out)}")

@@ -103,7 +103,7 @@ def path_of(kind, namespace=None, name=None):
     """Where objects of a kind are."""
     base = {
         "pods": "/api/v1", "secrets": "/api/v1", "events": "/api/v1", "serviceaccounts": "/api/v1", "configmaps": "/api/v1",
-        "deployments": "/apis/apps/v1", "daemonsets": "/apis/apps/v1", "csinodes": "/apis/storage.k8s.io/v1",
+        "deployments": "/apis/apps/v1", "daemonsets": "/apis/apps/v1", "csinodes": "/apis/storage.k8s.io/v1", "csidrivers": "/apis/storage.k8s.io/v1",
         "secretproviderclasses": GROUP, "secretproviderclasspodstatuses": GROUP,
     }[kind]
     place = f"{base}/namespaces/{namespace}/{kind}" if namespace else f"{base}/{kind}"

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Runs the tests on the node that is up. What the cluster was like at the end is kept for who looks into a failure.
+# Runs the tests (STORY) on the node that is up. What the cluster was like at the end is kept for who looks into a failure.
 set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../node/env.sh"
@@ -9,4 +9,4 @@ for file in "$IMAGES"/*.tar; do
 done
 export CONTAINERD_SOCKET NODE PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 export HELM_CACHE_HOME=$RUN/helm/cache HELM_CONFIG_HOME=$RUN/helm/config HELM_DATA_HOME=$RUN/helm/data
-python3 "$here/main.py" "$@"
+python3 "$STORY" "$@"

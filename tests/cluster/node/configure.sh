@@ -38,6 +38,9 @@ if [ -n "${POD_NETWORK:-}" ]; then
 else
   echo '{"cniVersion": "0.4.0", "name": "none", "plugins": [{"type": "loopback"}]}' > "$NODE/cni/none.conflist"
 fi
+# Of the node when it is new: NODE_TAINT=KEY:EFFECT.
+taints="[]"
+[ -z "${NODE_TAINT:-}" ] || taints="[{key: \"${NODE_TAINT%%:*}\", effect: \"${NODE_TAINT##*:}\"}]"
 cat > "$NODE/kubelet.yaml" <<K
 apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
@@ -71,5 +74,6 @@ kubeAPIBurst: 400
 syncFrequency: ${KUBELET_SYNC:-2s}
 nodeStatusUpdateFrequency: 5s
 registerNode: true
+registerWithTaints: $taints
 shutdownGracePeriod: 0s
 K
