@@ -102,7 +102,7 @@ async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
                 host_network: arguments.host_network,
                 timeout,
             };
-            pod::run(&cluster, &question, &options).await?
+            Box::pin(pod::run(&cluster, &question, &options)).await?
         } else {
             question.here(&cluster, &arguments.cloud_name, timeout).await?
         };

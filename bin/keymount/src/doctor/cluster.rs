@@ -347,6 +347,15 @@ async fn nodes(client: &Client, checks: &mut Checks) {
     }
 }
 
+/// Volumes that fail for one reason.
+#[derive(Default)]
+struct Failing {
+    number: usize,
+    /// Since when the first of them does.
+    since: Option<Timestamp>,
+    remedy: Option<&'static str>,
+}
+
 /// How volumes are, by reason.
 async fn volumes(client: &Client, checks: &mut Checks) {
     let found =
@@ -359,8 +368,7 @@ async fn volumes(client: &Client, checks: &mut Checks) {
     let views: Vec<_> = found.iter().map(VolumeView::of).collect();
     let well = views.iter().filter(|view| view.state == State::Mounted).count();
     area.good("mounted", format!("{well} of {} as they should be", views.len()));
-    let mut reasons: BTreeMap<(&'static str, String), (usize, Option<Timestamp>, Option<&'static str>)> =
-        BTreeMap::new();
+    let mut reasons = BTreeMap::<(&'static str, String), Failing>::new();
     for view in views.iter().filter(|view| view.state.is_bad()) {
         let problem = view.problems.first();
         let reason = problem.map_or_else(
@@ -374,12 +382,12 @@ async fn volumes(client: &Client, checks: &mut Checks) {
             },
         );
         let entry = reasons.entry((view.state.name(), reason)).or_default();
-        entry.0 += 1;
+        entry.number += 1;
         let since = problem.and_then(|problem| problem.since);
-        entry.1 = entry.1.into_iter().chain(since).min();
-        entry.2 = problem.and_then(|problem| problem.remedy);
+        entry.since = entry.since.into_iter().chain(since).min();
+        entry.remedy = problem.and_then(|problem| problem.remedy);
     }
-    for ((state, reason), (number, since, remedy)) in reasons {
+    for ((state, reason), Failing { number, since, remedy }) in reasons {
         let since = since.map_or_else(String::new, |since| format!(", the oldest since {}", age(since, now)));
         let remedy = remedy.unwrap_or("`keymount status --problems` names the pods");
         area.bad("failing", format!("{number} × {state}, {reason}{since}"), remedy);
