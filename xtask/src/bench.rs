@@ -7,8 +7,8 @@ use anyhow::{Context as _, ensure};
 
 use crate::generated::root;
 
-const DRIVER: &str = "secrets-store-csi-driver";
-const PROVIDER: &str = "secrets-store-csi-driver-provider-azure";
+pub(crate) const DRIVER: &str = "secrets-store-csi-driver";
+pub(crate) const PROVIDER: &str = "secrets-store-csi-driver-provider-azure";
 
 /// `cargo xtask bench`: the arguments are those of the bench program. Without a driver and a provider among them, ours
 /// are built and measured.
@@ -47,16 +47,20 @@ fn build(packages: &[&str]) -> anyhow::Result<PathBuf> {
         command.args(["-p", package]);
     }
     run(&mut command)?;
+    Ok(target()?.join("release"))
+}
+
+/// Where cargo puts what it builds.
+pub(crate) fn target() -> anyhow::Result<PathBuf> {
     let output = Command::new("cargo")
         .current_dir(root())
         .args(["metadata", "--format-version=1", "--no-deps"])
         .output()?;
     let metadata: serde_json::Value = serde_json::from_slice(&output.stdout)?;
-    let target = metadata["target_directory"].as_str().context("cargo names no target directory")?;
-    Ok(PathBuf::from(target).join("release"))
+    metadata["target_directory"].as_str().map(PathBuf::from).context("cargo names no target directory")
 }
 
-fn run(command: &mut Command) -> anyhow::Result<()> {
+pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
     let status = command.status().with_context(|| format!("{command:?}"))?;
     ensure!(status.success(), "{command:?} ended with {status}");
     Ok(())

@@ -6,6 +6,7 @@ mod crds;
 mod deploy;
 mod generated;
 mod images;
+mod performance;
 mod reference;
 
 use clap::{Parser, Subcommand};
@@ -57,6 +58,8 @@ enum Chore {
     },
     /// Builds the container images: static programs, no base image, one archive each
     Images(images::Arguments),
+    /// Instructions, system calls, sizes and request counts, against those in benches/
+    Performance(performance::Arguments),
     /// Writes the reference pages (commands, flags, metrics, errors) and the manual pages from the code
     Docs {
         /// Only says whether the files are up to date
@@ -77,6 +80,7 @@ fn main() -> anyhow::Result<()> {
             check,
         ),
         Chore::Images(arguments) => images::build(&arguments),
+        Chore::Performance(arguments) => performance::performance(&arguments),
         Chore::Docs { check } => generated::update(reference::files()?, check),
     }
 }
