@@ -1,10 +1,11 @@
 #!/bin/bash
-# The charts and manifests against helm, kustomize and a real kube-apiserver: builds the tools and the server (once), starts the server,
+# The charts and manifests against helm, kustomize, promtool and a real kube-apiserver: builds the tools and the server (once), starts the server,
 # runs the tests beside this script, stops it. Needs Go and Python 3. Arguments go to unittest, for example `tests/charts/run.sh -k rights`.
 set -euo pipefail
 cd "$(dirname "$0")"
 . ./tools.sh
-export HELM KUSTOMIZE
+promtool_program
+export HELM KUSTOMIZE PROMTOOL
 # A server of our own, beside those of other tests.
 RUN=$(mktemp -d); export RUN
 export API_PORT=${CHARTS_API_PORT:-16643} ETCD_PORT=${CHARTS_ETCD_PORT:-12579} ETCD_PEER_PORT=${CHARTS_ETCD_PEER_PORT:-12580}

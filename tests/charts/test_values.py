@@ -47,6 +47,7 @@ class Values(unittest.TestCase):
             (DRIVER, "startupTaint.key=a b", "startupTaint"),
             (DRIVER, "startupTaint.enabled=true,linux.registrar.sidecar=true", "linux.registrar.sidecar"),
             (DRIVER, "windows.enabled=true", "Windows nodes are not supported"),
+            (DRIVER, "statusPage=true,linux.livenessProbe.sidecar=true", "linux.livenessProbe.sidecar"),
             (AZURE, "linux.hostnetwork=false", "hostnetwork"),
             (AZURE, "secrets-store-csi-driver.enableSecretRotaton=true", "enableSecretRotaton"),
             (AZURE, "secrets-store-csi-driver.secrets-store-csi-crds.adapt=true", "adapt"),
@@ -72,9 +73,10 @@ class Values(unittest.TestCase):
             "--set", "secrets-store-csi-driver.rotationPollInterval=30s",
             "--set", "secrets-store-csi-driver.mountedBytesBudget=209715200",
             "--set", "secrets-store-csi-driver.providerReplyMemory=33554432",
+            "--set", "secrets-store-csi-driver.statusPage=true",
             "--set", "secrets-store-csi-driver.enableSecretRotation=true")
         for argument in ("--construct-pem-chain=false", "-v=5", "--rotation-poll-interval=30s", "--mounted-bytes-budget=209715200",
-                         "--provider-reply-memory=33554432", "--enable-secret-rotation=true", "requiresRepublish: true", "--max-call-recv-msg-size=4194304"):
+                         "--provider-reply-memory=33554432", "--enable-secret-rotation=true", "--status-page=true", "requiresRepublish: true", "--max-call-recv-msg-size=4194304"):
             self.assertIn(argument, arguments)
 
     def test_sidecars_come_back_by_values(self):

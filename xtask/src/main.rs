@@ -7,7 +7,9 @@ mod deploy;
 mod generated;
 mod images;
 mod performance;
+mod picture;
 mod reference;
+mod site;
 
 use clap::{Parser, Subcommand};
 
@@ -60,11 +62,27 @@ enum Chore {
     Images(images::Arguments),
     /// Instructions, system calls, sizes and request counts, against those in benches/
     Performance(performance::Arguments),
-    /// Writes the reference pages (commands, flags, metrics, errors) and the manual pages from the code
+    /// Runs a command and draws what it prints, as docs/pictures/demo.svg is made
+    Picture {
+        /// The SVG file
+        output: std::path::PathBuf,
+        /// The command as people type it
+        title: String,
+        /// The command
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+        command: Vec<String>,
+    },
+    /// Writes the reference pages (commands, flags, metrics, parameters, definitions, errors) and the manual pages from the code
     Docs {
         /// Only says whether the files are up to date
         #[arg(long)]
         check: bool,
+    },
+    /// Builds the documentation as a site into target/site/html, and follows its links
+    Site {
+        /// The mdbook to build it with
+        #[arg(long, default_value = "mdbook")]
+        mdbook: std::path::PathBuf,
     },
 }
 
@@ -82,6 +100,8 @@ fn main() -> anyhow::Result<()> {
         Chore::Images(arguments) => images::build(&arguments),
         Chore::Performance(arguments) => performance::performance(&arguments),
         Chore::Docs { check } => generated::update(reference::files()?, check),
+        Chore::Picture { output, title, command } => picture::draw(&output, &title, &command),
+        Chore::Site { mdbook } => site::build(&mdbook),
     }
 }
 

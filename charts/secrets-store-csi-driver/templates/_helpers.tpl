@@ -89,6 +89,9 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end }}
 {{- if not .Values.linux.livenessProbe.sidecar }}
 - --health-addr=:{{ .Values.livenessProbe.port }}
+{{- if .Values.statusPage }}
+- --status-page=true
+{{- end }}
 {{- end }}
 {{- with .Values.mountedBytesBudget }}
 - --mounted-bytes-budget={{ int64 . }}

@@ -25,6 +25,8 @@ pub struct Config {
     pub metrics_address: Option<String>,
     /// Address of `/healthz`; none leaves it to the sidecar.
     pub health_address: Option<String>,
+    /// Whether `/status` is served beside `/healthz`.
+    pub status_page: bool,
     /// Self-registration with kubelet; none leaves it to the sidecar.
     pub registration: Option<Registration>,
     /// The taint that the driver takes off its node when all is ready; none leaves taints alone.
@@ -134,6 +136,9 @@ pub enum ConfigError {
         "--startup-taint-providers: no provider can have the name {0:?} (letters, digits, - and _, at most 30)"
     )]
     ProviderName(String),
+    /// `--status-page` without a port to serve it on.
+    #[error("--status-page needs --health-addr, for example --health-addr=:9808")]
+    StatusPageNowhere,
     /// A number that must be above zero.
     #[error("--{flag} must be above zero, it is {value}")]
     NotPositive {
@@ -175,6 +180,7 @@ impl Config {
             kubeconfig: non_empty(flags, "kubeconfig").map(PathBuf::from),
             metrics_address: non_empty(flags, "metrics-addr").filter(|address| address != "0"),
             health_address: non_empty(flags, "health-addr"),
+            status_page: status_page(flags)?,
             registration: non_empty(flags, "kubelet-registration-path").map(|path| Registration {
                 kubelet_registration_path: path,
                 directory: PathBuf::from(flags.text("plugin-registration-path")),
@@ -209,6 +215,14 @@ impl Config {
             shutdown_timeout: flags.duration("shutdown-timeout").to_duration(),
         })
     }
+}
+
+fn status_page(flags: &Flags) -> Result<bool, ConfigError> {
+    let wanted = flags.bool("status-page");
+    if wanted && flags.text("health-addr").is_empty() {
+        return Err(ConfigError::StatusPageNowhere);
+    }
+    Ok(wanted)
 }
 
 /// The additional directories first, then the main one.
@@ -338,6 +352,7 @@ mod tests {
             ("--endpoint=unix://", "invalid endpoint: unix://"),
             ("--metrics-backend=OpenCensus", "unsupported metrics backend OpenCensus"),
             ("--max-call-recv-msg-size=0", "--max-call-recv-msg-size must be above zero, it is 0"),
+            ("--status-page", "--status-page needs --health-addr"),
             ("--mounted-bytes-budget=-1", "--mounted-bytes-budget must be above zero, it is -1"),
         ] {
             let error = config(&[argument]).unwrap_err().to_string();

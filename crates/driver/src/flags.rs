@@ -121,6 +121,10 @@ const OURS: &[Flag] = &[
         "`bytes` one volume may hold, both generations of a rotation included; 0 derives it from max-call-recv-msg-size",
     ),
     switch("volume-noexec", "mount volumes with noexec"),
+    switch(
+        "status-page",
+        "serve /status on health-addr: the volumes of this node, for people and programs; whoever reaches the port reads names of pods, classes, objects and Secrets",
+    ),
 ];
 
 #[cfg(test)]

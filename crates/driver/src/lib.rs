@@ -23,6 +23,7 @@ mod liveness;
 pub mod metrics;
 mod minting;
 mod node;
+mod page;
 mod process;
 pub mod program;
 mod provider;

@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::kubernetes::{ClientError, client};
 use crate::metrics::Live;
 use crate::node::{Assembled, Node};
-use crate::{csi, liveness, provider, registration, rotation};
+use crate::{csi, liveness, page, provider, registration, rotation};
 
 /// Why the process cannot go on. Exit code 1.
 #[derive(Debug, thiserror::Error)]
@@ -83,7 +83,11 @@ impl Driver {
         }
         if let (Some(address), Endpoint::Unix(socket)) = (&config.health_address, &config.endpoint) {
             let listener = bind(address, "the liveness endpoint", "health-addr").await?;
-            servers.push((listener, liveness::router(socket.clone())));
+            let mut router = liveness::router(socket.clone());
+            if config.status_page {
+                router = router.merge(page::router(Arc::clone(&node)));
+            }
+            servers.push((listener, router));
         }
         let listener = Listener::bind(&config.endpoint).await?;
 

@@ -1,7 +1,8 @@
 //! The parameters of a class for the Azure provider, and its `objects`.
 
 use keymount_objects::{
-    FieldProblem, Limits, OBJECT_FIELDS, Object, ObjectType, ObjectsError, Parts, VaultName, check_objects,
+    FieldProblem, Limits, OBJECT_FIELDS, Object, ObjectType, ObjectsError, PARAMETERS, Parts, VaultName,
+    check_objects,
 };
 
 use crate::diagnostic::{Diagnostic, Edit, Severity};
@@ -13,21 +14,6 @@ use crate::rule::Rule;
 use crate::yaml::{self, Kind, Node};
 
 const FLAGS: [&str; 3] = ["usePodIdentity", "useVMManagedIdentity", "useAzureTokenProxy"];
-
-/// Parameters that the provider reads.
-const PARAMETERS: [&str; 11] = [
-    "keyvaultName",
-    "tenantID",
-    "tenantId",
-    "objects",
-    "clientID",
-    "cloudName",
-    "cloudEnvFileName",
-    "userAssignedIdentityID",
-    FLAGS[0],
-    FLAGS[1],
-    FLAGS[2],
-];
 
 const CLOUDS: [&str; 7] = [
     "AzurePublicCloud",
@@ -59,7 +45,8 @@ pub(crate) struct File {
 
 /// Checks the parameters in the provider's order.
 pub(crate) fn check(manifest: &Manifest, parameters: &Node, found: &mut Vec<Diagnostic>) -> Checked {
-    check_keys(manifest, parameters, &Nesting::default(), &PARAMETERS, Rule::UnknownParameter, found);
+    let known = PARAMETERS.map(|(name, _)| name);
+    check_keys(manifest, parameters, &Nesting::default(), &known, Rule::UnknownParameter, found);
     let set: Vec<_> = FLAGS.into_iter().filter(|flag| is_set(manifest, parameters, flag, found)).collect();
     check_identity(manifest, parameters, &set, found);
     check_vault(manifest, parameters, found);

@@ -46,7 +46,7 @@ pub use extensions::{
 pub use json::JsonError;
 pub use limits::{Limit, Limits};
 pub use object::{Object, ObjectEncoding, ObjectFormat, ObjectType, SelectedVersion};
-pub use parameters::{IdentityMode, Parameters, ParametersError, Pod};
+pub use parameters::{IdentityMode, PARAMETERS, Parameters, ParametersError, Pod};
 pub use parse::{OBJECT_FIELDS, check_objects, parse_objects};
 pub use paths::{ConflictKind, FilePaths, PathConflict};
 pub use position::Position;

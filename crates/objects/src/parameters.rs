@@ -1,6 +1,10 @@
 //! The parameters of a SecretProviderClass for Azure, with what kubelet adds.
 
+mod table;
+
 use std::fmt;
+
+pub use table::PARAMETERS;
 
 use keymount_sensitive::SecretString;
 

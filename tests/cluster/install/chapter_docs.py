@@ -7,7 +7,7 @@ import unittest
 from cluster import AZURE, ROOT, Refused, apply, helm, request
 from stage import IMAGE, MACHINE, RUN, TENANT, WEB, delete, files, is_running, namespace, path_of, sees, wait
 
-PAGES = sorted([*ROOT.glob("docs/install/*.md"), ROOT / "docs/migrate.md", ROOT / "docs/uninstall.md"])
+PAGES = sorted([*ROOT.glob("docs/install/*.md"), *ROOT.glob("docs/how-to/*.md"), ROOT / "docs/migrate.md", ROOT / "docs/uninstall.md"])
 # Pages with YAML that is tried elsewhere, or is not for Kubernetes.
 ELSEWHERE = {"azure-objects.md": "crates/azure/tests/objects_page.rs", "lint.md": "configuration of pre-commit and of a forge"}
 # What a reader puts in; the images of the tests stand for those of the reader's programs.
@@ -36,6 +36,8 @@ class Documentation(unittest.TestCase):
         for page in PAGES:
             for block in blocks(page):
                 with self.subTest(page.name, block=block.splitlines()[:4]):
+                    if block.startswith("# fragment"):
+                        continue
                     if chart := re.match(r"# values: (\S+)", block):
                         path = RUN / "documented-values.yaml"
                         path.write_text(block)

@@ -67,7 +67,8 @@ impl Node {
         next
     }
 
-    fn due(&self, volume: &Volume) -> Option<Instant> {
+    /// When a volume is due for its next fetch, if ever.
+    pub(crate) fn due(&self, volume: &Volume) -> Option<Instant> {
         volume.schedule.due(self.interval_of(&volume.class))
     }
 

@@ -207,6 +207,23 @@ impl StatusWriter {
         self.objects().get(key)?.identity.clone()
     }
 
+    /// First mounts that fail, with why.
+    #[must_use]
+    pub(crate) fn failed_mounts(&self) -> Vec<(StatusKey, Failure)> {
+        let objects = self.objects();
+        let failed = objects.iter().filter_map(|(key, object)| {
+            let (failure, tried) = object.mount_failure.as_ref()?;
+            (tried.elapsed() < FORGOTTEN).then(|| (key.clone(), failure.clone()))
+        });
+        failed.collect()
+    }
+
+    /// Secrets of this pod's class that are not in sync, with why.
+    #[must_use]
+    pub(crate) fn unsynced(&self, key: &StatusKey) -> BTreeMap<String, Failure> {
+        self.objects().get(key).and_then(|object| object.unsynced.clone()).unwrap_or_default()
+    }
+
     /// Objects that wait to be written.
     #[must_use]
     pub(crate) fn waiting(&self) -> usize {

@@ -10,6 +10,7 @@ mod metrics;
 mod minting;
 mod nodes;
 mod ownership;
+mod page;
 mod pods;
 mod providers;
 mod publish;
