@@ -88,7 +88,25 @@ fn pages() -> anyhow::Result<Vec<Generated>> {
 }
 
 fn page(title: &str, intro: &str, table: &str) -> String {
-    format!("# {title}\n\nMade by `cargo xtask docs`; do not edit.\n\n{intro}\n\n{table}")
+    format!("# {title}\n\nMade by `cargo xtask docs`; do not edit.\n\n{intro}\n\n{}", without_tags(table))
+}
+
+/// What stands in angle brackets outside of code would be a tag of HTML, and not be seen.
+fn without_tags(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        if line.starts_with("    ") {
+            out.push_str(line);
+            continue;
+        }
+        for (number, part) in line.split('`').enumerate() {
+            if number > 0 {
+                out.push('`');
+            }
+            out.push_str(&if number % 2 == 1 { part.to_owned() } else { part.replace('<', "&lt;") });
+        }
+    }
+    out
 }
 
 fn parameters() -> String {
@@ -110,4 +128,14 @@ fn remedies() -> String {
         let _ = writeln!(table, "{}\t{}\t{meaning}\t{remedy}", entry.id, entry.code);
     }
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn angle_brackets_are_seen_and_code_is_left_alone() {
+        assert_eq!(without_tags("a <b> `<c>`\n    <d>\n| <e> |\n"), "a &lt;b> `<c>`\n    <d>\n| &lt;e> |\n");
+    }
 }

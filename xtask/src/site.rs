@@ -56,6 +56,8 @@ fn stage(place: &Path) -> anyhow::Result<usize> {
                 Some(path) if !chapters.contains(&path) && !is_picture(&path) => {
                     format!("{REPOSITORY}{}", markdown::resolve(chapter, target).unwrap_or_default())
                 }
+                // Mdbook makes the index of a folder of its README.
+                Some(path) if chapters.contains(&path) => target.replace("README.md", "index.md"),
                 _ => target.to_owned(),
             }
         });
