@@ -1,6 +1,7 @@
 //! The project's chores: `cargo xtask <chore>`.
 
 mod bench;
+mod broken;
 mod charts;
 mod crds;
 mod deploy;
@@ -28,6 +29,11 @@ enum Chore {
         /// Those of the bench program: see `--help`
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
+    },
+    /// Makes wrong changes in a copy of the source and shows that the tests fail on them
+    Broken {
+        /// Only those that these tests see
+        tests: Vec<String>,
     },
     /// Everything a change must pass, as `.ci/run` does it
     Ci {
@@ -89,6 +95,7 @@ enum Chore {
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().chore {
         Chore::Bench { arguments } => bench::bench(&arguments),
+        Chore::Broken { tests } => broken::show(&tests),
         Chore::Ci { full } => ci(full),
         Chore::Charts { check } => generated::update(charts::files()?, check),
         Chore::Crds { check } => generated::update(crds::files()?, check),

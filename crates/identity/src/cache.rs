@@ -33,7 +33,9 @@ impl TokenCache {
 
     pub(crate) fn insert(&self, key: IdentityKey, scope: &Scope, token: &Arc<AccessToken>) {
         let mut tokens = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let place = (key, scope.clone());
+        let (place, now) = ((key, scope.clone()), Instant::now());
+        // What has expired is of no use, and erased.
+        tokens.retain(|_, token| token.expires() > now);
         if !tokens.contains_key(&place) {
             make_room(&mut tokens, MAX_TOKENS, |token| token.expires());
         }

@@ -13,7 +13,7 @@ use crate::budget::Reservation;
 use crate::fetch::Content;
 use crate::minting::MintError;
 use crate::node::Node;
-use crate::provider::{Bounds, Lane};
+use crate::provider::{Bounds, Lane, Style};
 use crate::publish::record;
 use crate::request::PublishRequest;
 use crate::volume::Failure;
@@ -115,6 +115,10 @@ impl Node {
             .ok_or_else(gone)?;
         let bounds = Bounds { deadline: Instant::now() + TIMEOUT, cancel };
         let plan = self.plan(request, &hold, bounds).await?;
+        if self.providers.style(&plan.provider) != Style::SendsFiles {
+            // It may write the files itself, and does so before it answers.
+            self.ledger.with(target, |volume| volume.changing = true);
+        }
         let mut content = self.fetch(&plan, request, &current, Lane::Rotation, bounds).await?;
         let record = record(request, &content);
         self.ledger.with(target, |volume| volume.changing = true);

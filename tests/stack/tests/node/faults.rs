@@ -303,3 +303,36 @@ paused_stack_test!(fault_27_publish_and_unpublish_of_one_volume_at_once_end_clea
         assert!(node.mounts().is_empty() && !node.target().exists());
     }
 });
+
+// The host's file system turns read-only, as ext4 does after an error: what is mounted is served, rotated and can be
+// unmounted; what is new is an error that says so, and mounts once it can be written again.
+stack_test!(fault_24_on_a_read_only_host_volumes_rotate_and_new_ones_are_refused, |_| async {
+    use rustix::mount::{MountFlags, mount_bind, mount_remount};
+    let node = Node::start(NodeOptions::rotating(&["--rotation-poll-interval=1s"])).await;
+    let pods = node.pods();
+    mount_bind(&pods, &pods).unwrap();
+    node.publish().await.unwrap();
+    let writable = |writable: bool| {
+        let flags = if writable { MountFlags::BIND } else { MountFlags::BIND | MountFlags::RDONLY };
+        mount_remount(&pods, flags, "").unwrap();
+    };
+    writable(false);
+    node.provider.answer(|_| reply("v2", &[("password", "second")]));
+    node.status(|status| status["status"]["objects"][0]["version"] == "v2").await;
+    assert_eq!(node.read("password").as_deref(), Some("second"));
+    node.publish().await.expect("a mounted volume is answered OK");
+    let other = Mount::new("other", &node.put_pod("other"));
+    let refused = node.publish_mount(&other).await.expect_err("nowhere to mount");
+    assert!(refused.message().to_lowercase().contains("read-only file system"), "{refused}");
+    // Its directory cannot be removed, but its content goes.
+    node.unpublish().await.expect_err("the directory is still there");
+    assert_eq!(node.read("password"), None);
+    writable(true);
+    node.unpublish().await.unwrap();
+    node.publish_mount(&other).await.unwrap();
+    assert_eq!(node.read_in(&other, "password").as_deref(), Some("second"));
+    node.unpublish_mount(&other).await.unwrap();
+    let left: Vec<_> =
+        node.mounts().into_iter().filter(|mount| *mount != pods.display().to_string()).collect();
+    assert_eq!(left, Vec::<String>::new());
+});

@@ -2,13 +2,18 @@
 //! hold. Cases are made by proptest and made smaller when one fails; time is simulated.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use keymount_clock::WallClock;
+use keymount_daemon::log::{Format, Log, Options, Output};
 use keymount_mount_namespace::isolated;
-use keymount_stack_tests::{Mount, Node, NodeOptions, reply};
+use keymount_proto::csi::NodePublishVolumeRequest;
+use keymount_proto::provider::MountRequest;
+use keymount_stack_tests::{Mount, Node, NodeOptions, Reply, STATUSES, reply};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::runtime::Builder;
 use tokio::time::{sleep, timeout};
 use tonic::{Code, Status};
@@ -17,6 +22,10 @@ use tonic::{Code, Status};
 const VOLUMES: usize = 3;
 /// Seconds between two fetches of a volume.
 const INTERVAL: u64 = 60;
+/// Where kubelet puts tokens.
+const TOKENS: &str = "csi.storage.k8s.io/serviceAccount.tokens";
+/// What every content and every token holds, and nothing that is told may hold (I5).
+const CANARY: &str = "CANARY-in-between";
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -40,7 +49,27 @@ enum Step {
     Api(bool),
     /// The driver ends as SIGTERM ends it, and starts.
     Restart,
+    /// A volume of a tenant who means no good.
+    Hostile(Hostility),
 }
+
+/// What is wrong with a request or with what its provider answers.
+#[derive(Clone, Copy, Debug)]
+enum Hostility {
+    NoClass,
+    NoProvider,
+    BadReply,
+    BadTarget,
+    BadTokens,
+}
+
+const HOSTILITIES: [Hostility; 5] = [
+    Hostility::NoClass,
+    Hostility::NoProvider,
+    Hostility::BadReply,
+    Hostility::BadTarget,
+    Hostility::BadTokens,
+];
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
@@ -55,6 +84,7 @@ fn step() -> impl Strategy<Value = Step> {
         5 => prop_oneof![1..INTERVAL, INTERVAL..20 * INTERVAL].prop_map(Step::Wait),
         1 => any::<bool>().prop_map(Step::Api),
         1 => Just(Step::Restart),
+        2 => prop::sample::select(HOSTILITIES.as_slice()).prop_map(Step::Hostile),
     ]
 }
 
@@ -67,7 +97,30 @@ struct Known {
     seen: u64,
 }
 
+/// What a pod's volume holds at a version: the pod and its token are in it (I6).
+fn content(pod: &str, version: &str) -> String {
+    format!("{version} {pod} {}", token(pod))
+}
+
+fn token(pod: &str) -> String {
+    format!("{CANARY}-token-of-{pod}")
+}
+
+/// A provider that gives each caller what is its own: the pod, by the token that came with the call.
+fn own_content(request: &MountRequest, version: &str) -> Reply {
+    let attributes: Value = serde_json::from_str(&request.attributes).unwrap_or_default();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let tokens: Value = serde_json::from_str(&text(&attributes[TOKENS])).unwrap_or_default();
+    let pod = text(&attributes["csi.storage.k8s.io/pod.name"]);
+    if pod == "hostile" {
+        return reply(version, &[("../a", CANARY), ("a", CANARY)]);
+    }
+    let content = format!("{version} {pod} {}", text(&tokens["aud"]["token"]));
+    reply(version, &[("a", &content), ("d/b", &content)])
+}
+
 struct World {
+    log: Arc<Mutex<Vec<u8>>>,
     node: Node,
     mounts: Vec<Mount>,
     known: Vec<Known>,
@@ -84,7 +137,8 @@ enum Answer {
 }
 
 impl World {
-    async fn new() -> Self {
+    async fn new(log: &Arc<Mutex<Vec<u8>>>) -> Self {
+        log.lock().unwrap_or_else(PoisonError::into_inner).clear();
         let interval = format!("--rotation-poll-interval={INTERVAL}s");
         let node = Node::start(NodeOptions::rotating(&[&interval, "--secret-repair-interval=0"])).await;
         node.put_class(
@@ -97,6 +151,7 @@ impl World {
         };
         let mounts = (0..VOLUMES).map(mount).collect();
         let mut world = Self {
+            log: Arc::clone(log),
             node,
             mounts,
             known: vec![Known::default(); VOLUMES],
@@ -110,25 +165,39 @@ impl World {
 
     fn answer(&mut self) {
         let text = self.version.to_string();
-        self.node.provider.answer(move |_| reply(&text, &[("a", &text), ("d/b", &text)]));
+        self.node.provider.answer(move |request| own_content(request, &text));
+    }
+
+    /// What kubelet asks for a volume.
+    fn request(&self, volume: usize) -> NodePublishVolumeRequest {
+        let mount = &self.mounts[volume];
+        let mut request = mount.request(&self.node.pods());
+        let tokens = json!({"aud": {
+            "token": token(&mount.pod), "expirationTimestamp": "2036-11-24T13:00:00Z",
+        }});
+        request.volume_context.insert(TOKENS.to_owned(), tokens.to_string());
+        request
     }
 
     /// The version that a volume shows: none if nothing is there.
     ///
-    /// I2: it is one version, whole.
+    /// I2: it is one version, whole. I6: it is the volume's own.
     fn shown(&self, volume: usize) -> Option<u64> {
         let mount = &self.mounts[volume];
         let a = self.node.read_in(mount, "a");
         let b = self.node.read_in(mount, "d/b");
         assert_eq!(a, b, "I2: files of one volume are of one generation");
-        a.map(|text| text.parse().expect("a version"))
+        let a = a?;
+        let version = a.split(' ').next().unwrap_or_default();
+        assert_eq!(a, content(&mount.pod, version), "I6: each volume shows what is its own");
+        Some(version.parse().expect("a version"))
     }
 
     async fn step(&mut self, step: &Step) {
         match *step {
             Step::Publish(volume) => self.publish(volume).await,
             Step::PublishAndLeave(volume) => {
-                let (mut csi, request) = (self.node.csi(), self.mounts[volume].request(&self.node.pods()));
+                let (mut csi, request) = (self.node.csi(), self.request(volume));
                 let left = timeout(Duration::from_millis(1), csi.node_publish_volume(request)).await;
                 // It may be mounted or not; the next call tells.
                 self.known[volume].mounted &= !matches!(left, Ok(Err(_)));
@@ -136,8 +205,10 @@ impl World {
             Step::Unpublish(volume) => self.unpublish(volume).await,
             Step::Both(volume) => {
                 let mount = self.mounts[volume].clone();
-                let (publish, unpublish) =
-                    tokio::join!(self.node.publish_mount(&mount), self.node.unpublish_mount(&mount));
+                let (publish, unpublish) = tokio::join!(
+                    self.node.publish_as(self.request(volume)),
+                    self.node.unpublish_mount(&mount)
+                );
                 unpublish.expect("I10: an unpublish is not kept from ending");
                 drop(publish);
                 self.unpublish(volume).await;
@@ -178,13 +249,54 @@ impl World {
                 self.node.stop_driver().await;
                 self.node.start_driver().await;
             }
+            Step::Hostile(hostility) => self.attack(hostility).await,
         }
         self.check();
     }
 
+    /// I7: whatever it asks, a hostile volume gets nothing.
+    async fn attack(&mut self, hostility: Hostility) {
+        let mount = Mount::new("hostile", "0e000000-0000-4000-8000-000000000666");
+        let mut request = mount.request(&self.node.pods());
+        match hostility {
+            Hostility::NoClass => drop(request.volume_context.remove("secretProviderClass")),
+            Hostility::NoProvider => {
+                self.node.put(&keymount_stack_tests::class("nobody", "nobody", &json!([])));
+                request.volume_context.insert("secretProviderClass".to_owned(), "nobody".to_owned());
+            }
+            // The provider gives this pod paths that lead out.
+            Hostility::BadReply => {}
+            Hostility::BadTarget => {
+                request.target_path = format!("{}/../escape/mount", self.node.pods().display());
+            }
+            Hostility::BadTokens => {
+                let forged = json!({"other": {"token": CANARY}}).to_string();
+                request.volume_context.insert(TOKENS.to_owned(), forged);
+            }
+        }
+        // Nobody waits longer for it than that: the provider may hang.
+        let _ = timeout(Duration::from_secs(1), self.node.publish_as(request)).await;
+        self.node.unpublish_mount(&mount).await.expect("I10: an unpublish is not kept from ending");
+        assert!(!mount.target(&self.node.pods()).exists());
+        let _ = std::fs::remove_dir_all(self.node.pods().join(&mount.uid));
+        assert!(!self.node.path("escape").exists());
+    }
+
+    /// I5: nothing secret in anything that is told.
+    fn nothing_leaked(&self) {
+        let log =
+            String::from_utf8_lossy(&self.log.lock().unwrap_or_else(PoisonError::into_inner)).into_owned();
+        assert!(log.len() > 100, "there is something to search");
+        let list = |resource: &str| Value::from(self.node.api.list(resource, "default")).to_string();
+        for text in [log, list("events"), list(STATUSES), self.node.metrics()] {
+            let line = text.lines().find(|line| line.contains(CANARY));
+            assert!(line.is_none(), "I5: {line:?}");
+        }
+    }
+
     async fn publish(&mut self, volume: usize) {
         let was = (self.known[volume].mounted, self.shown(volume));
-        let published = self.node.publish_mount(&self.mounts[volume]).await;
+        let published = self.node.publish_as(self.request(volume)).await;
         let shown = self.shown(volume);
         match published {
             Ok(()) => {
@@ -193,6 +305,8 @@ impl World {
             }
             Err(error) => {
                 assert!(!was.0, "I9, I10: a mounted volume never answers a republish with an error: {error}");
+                let works = self.api && self.provider == Answer::Files;
+                assert!(!works, "I8: whatever others do, a volume with nothing wrong mounts: {error}");
                 let target = self.mounts[volume].target(&self.node.pods()).display().to_string();
                 assert!(!self.node.mounts().contains(&target), "what failed leaves nothing mounted");
                 assert!(
@@ -257,8 +371,7 @@ impl World {
             self.step(&step).await;
         }
         for volume in 0..VOLUMES {
-            let mount = self.mounts[volume].clone();
-            self.node.publish_mount(&mount).await.expect("everything works again");
+            self.node.publish_as(self.request(volume)).await.expect("everything works again");
             self.known[volume].mounted = true;
         }
         // Pauses after failures are ten minutes at most.
@@ -273,12 +386,16 @@ impl World {
                 })
                 .await;
         }
-        let newest: BTreeMap<_, _> = [("p".to_owned(), self.version.to_string())].into();
-        self.node.secret("s", |secret| keymount_stack_tests::data(secret) == newest).await;
+        // One Secret for all of them: it holds what one of them shows.
+        let newest: Vec<BTreeMap<_, _>> = (self.mounts.iter())
+            .map(|mount| [("p".to_owned(), content(&mount.pod, &self.version.to_string()))].into())
+            .collect();
+        self.node.secret("s", |secret| newest.contains(&keymount_stack_tests::data(secret))).await;
         sleep(Duration::from_secs(120)).await;
         self.node.api.journal().reset();
         sleep(Duration::from_secs(3600)).await;
         assert_eq!(self.node.api.journal().writes(), 0, "I4");
+        self.nothing_leaked();
         for volume in 0..VOLUMES {
             self.unpublish(volume).await;
         }
@@ -295,6 +412,11 @@ fn cases() -> u32 {
 #[test]
 fn i1_i2_any_interleaving_of_calls_and_failures_keeps_the_invariants() {
     isolated(|_| {
+        let log = Arc::default();
+        let (output, clock) = (Output::Memory(Arc::clone(&log)), WallClock::system());
+        let options = Options { format: Format::Text, verbosity: 10, skip_headers: false, output, clock };
+        tracing::subscriber::set_global_default(Log::new(options))
+            .expect("this test has a process of its own");
         let config =
             Config { cases: cases(), failure_persistence: None, max_shrink_iters: 200, ..Config::default() };
         let steps = prop::collection::vec(step(), 1..40);
@@ -302,7 +424,7 @@ fn i1_i2_any_interleaving_of_calls_and_failures_keeps_the_invariants() {
             let runtime =
                 Builder::new_current_thread().enable_all().start_paused(true).build().expect("a runtime");
             runtime.block_on(async {
-                let mut world = World::new().await;
+                let mut world = World::new(&log).await;
                 for step in &steps {
                     world.step(step).await;
                 }

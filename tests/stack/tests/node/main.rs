@@ -14,6 +14,7 @@ mod page;
 mod pods;
 mod providers;
 mod publish;
+mod races;
 mod rotation;
 mod scale;
 mod secrets;
