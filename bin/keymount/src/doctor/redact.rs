@@ -56,13 +56,11 @@ impl Redactor {
             self.hide("id", word);
             return self.names.get(word).cloned().unwrap_or_default();
         }
-        let host = word
-            .rsplit_once(':')
-            .filter(|(_, port)| port.parse::<u16>().is_ok())
-            .map_or(word, |(host, _)| host);
-        if host.parse::<std::net::Ipv4Addr>().is_ok()
-            || (word.contains("::") && word.parse::<std::net::Ipv6Addr>().is_ok())
-        {
+        // Of an IPv6 address the colons are its own, of others they begin a port.
+        let is_ipv6 = word.contains("::") && word.parse::<std::net::Ipv6Addr>().is_ok();
+        let with_port = word.rsplit_once(':').filter(|(_, port)| !is_ipv6 && port.parse::<u16>().is_ok());
+        let host = with_port.map_or(word, |(host, _)| host);
+        if is_ipv6 || host.parse::<std::net::Ipv4Addr>().is_ok() {
             self.hide("address", host);
             let hidden = self.names.get(host).cloned().unwrap_or_default();
             return format!("{hidden}{}", word.strip_prefix(host).unwrap_or_default());
