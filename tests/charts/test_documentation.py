@@ -32,6 +32,8 @@ class Documentation(unittest.TestCase):
     def setUpClass(cls):
         install("definitions", CRDS)
         eventually(lambda: any(r["kind"] == "SecretProviderClass" for r in request("GET", "/apis/secrets-store.csi.x-k8s.io/v1")["resources"]))
+        # There is no controller that makes it.
+        apply("apiVersion: v1\nkind: ServiceAccount\nmetadata:\n  name: default\n  namespace: default\n")
 
     @classmethod
     def tearDownClass(cls):
