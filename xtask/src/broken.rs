@@ -36,6 +36,7 @@ struct Break {
 }
 
 /// Makes each change, or those whose test has one of these names, and runs its test.
+#[allow(clippy::print_stdout, reason = "a command line tool")]
 pub(crate) fn show(names: &[String]) -> anyhow::Result<()> {
     let copy = root().join("target/broken/source");
     copy_source(&copy)?;
