@@ -39,7 +39,7 @@ class Rotation(unittest.TestCase):
             sees(PLACE, "reader", lambda look: files(look).get("a") == str(number), 60, f"value {number}")
             seen = time.monotonic() - began
             synced(PLACE, "rotated", lambda data: data.get("value") == str(number))
-        figure(f"rotation, poll interval 5 s: in the pod {seen:.1f} s after the vault, in the Secret {time.monotonic() - began:.1f} s")
+        figure(f"rotation, polled every 5 s and shared by the provider for 10 s: in the pod {seen:.1f} s after the vault, in the Secret {time.monotonic() - began:.1f} s")
         values, certificates = [], {}
         for look in looks(PLACE, "reader", 20):
             self.assertTrue(is_whole(look), look)

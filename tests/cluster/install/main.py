@@ -27,18 +27,20 @@ def main():
     if stage.EXISTING and (left_out := [name for name in asked if name in NOT_ON_EXISTING]):
         print(f"left out on a cluster that is not ours: {' '.join(left_out)}")
         asked = [name for name in asked if name not in NOT_ON_EXISTING]
-    began, result = time.monotonic(), None
+    began, took = time.monotonic(), []
     for name in CHAPTERS:
         if name not in asked and name not in ALWAYS:
             continue
         print(f"\n{name}", flush=True)
+        start = time.monotonic()
         suite = unittest.defaultTestLoader.loadTestsFromModule(importlib.import_module(f"chapter_{name}"))
         # What comes later stands on what failed.
         result = unittest.TextTestRunner(stream=sys.stdout, verbosity=2, resultclass=Told, failfast=name in ALWAYS).run(suite)
         if not result.wasSuccessful():
             stage.keep_state(pathlib.Path(os.environ["RUN"]) / "state")
             sys.exit(1)
-    print(f"\nall chapters ended after {time.monotonic() - began:.0f} s")
+        took.append(f"{name} {time.monotonic() - start:.0f} s")
+    print(f"\nall chapters ended after {time.monotonic() - began:.0f} s: {', '.join(took)}")
     for line in stage.FIGURES:
         print(f"  {line}")
 
