@@ -145,10 +145,12 @@ fn commands_do_what_the_pages_say() {
     let (mut ran, mut wrong) = (0, Vec::new());
     for block in blocks().iter().filter(|block| block.info == "sh" && block.excuse.is_none()) {
         let stage = stage();
-        let path = std::env::var("PATH").unwrap_or_default();
         let mut shell = Command::new("bash");
-        shell.arg("-c").arg(format!("{PRELUDE}{}", block.text)).current_dir(stage.path());
-        shell.env("PATH", format!("{}:{path}", stage.path().join("bin").display()));
+        shell
+            .arg("-c")
+            .arg(format!("PATH=$PROGRAMS:$PATH\n{PRELUDE}{}", block.text))
+            .current_dir(stage.path());
+        shell.env("PROGRAMS", stage.path().join("bin"));
         let (well, output) = run(&mut shell, "");
         ran += 1;
         if !well {
