@@ -41,7 +41,7 @@ fn answer(label: &str, query: usize) -> (u8, Vec<Ipv4Addr>, Vec<Ipv6Addr>) {
         "absent" => (NXDOMAIN, vec![], vec![]),
         "empty" => (NO_ERROR, vec![], vec![]),
         // A private endpoint that comes and goes: the other address does not answer.
-        "flaps" if query % 2 == 0 => (NO_ERROR, vec![DEAD], vec![]),
+        "flaps" if query.is_multiple_of(2) => (NO_ERROR, vec![DEAD], vec![]),
         "flaps" => (NO_ERROR, here, vec![]),
         // The discard prefix (RFC 6666), and the true address.
         "blackhole" => (NO_ERROR, here, vec![Ipv6Addr::new(0x100, 0, 0, 0, 0, 0, 0, 1)]),

@@ -5,6 +5,8 @@
 //! memory and file descriptors are compared between its beginning and its end, each time with everything healed and
 //! converged.
 
+#![allow(clippy::print_stdout, reason = "the figures of a run")]
+
 mod faults;
 mod figures;
 mod kubelet;

@@ -53,7 +53,7 @@ async fn scene(address: &str) -> Node {
     for mount in &mounts {
         assert_eq!(node.publish_mount(mount).await.is_ok(), mount.class != "orders");
     }
-    node.publish_mount(&Mount::new(HOSTILE, "uid-of-the-hostile")).await.unwrap();
+    node.publish_mount(&Mount::new(HOSTILE, "uid-of-the-hostile")).await.expect("mounted");
     node.provider.answer(|request| match class_of(&request.attributes).as_str() {
         "billing" => Err(refused("TokenFederationMissing")),
         "orders" => Err(refused("VaultForbiddenByFirewall")),
@@ -149,6 +149,14 @@ stack_test!(the_status_page_is_off_by_default, |_| async {
     }
 });
 
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the browser and the picture of it are named by the environment"
+)]
+fn setting(name: &str) -> Option<std::ffi::OsString> {
+    std::env::var_os(name)
+}
+
 // Needs Chromium, which `.ci/run browser` installs; KEYMOUNT_SCREENSHOT names a PNG file to be made of it.
 stack_test!(
     #[ignore = "needs Chromium: .ci/run browser"]
@@ -157,13 +165,12 @@ stack_test!(
         let address = address(12);
         let node = scene(&address).await;
         // For the picture in the documentation it has no such pod.
-        let screenshot = std::env::var_os("KEYMOUNT_SCREENSHOT");
+        let screenshot = setting("KEYMOUNT_SCREENSHOT");
         if screenshot.is_some() {
             node.unpublish_mount(&Mount::new(HOSTILE, "uid-of-the-hostile")).await.unwrap();
         }
         let profile = node.path("profile");
-        let mut browser =
-            Command::new(std::env::var_os("KEYMOUNT_CHROMIUM").unwrap_or_else(|| "chromium".into()));
+        let mut browser = Command::new(setting("KEYMOUNT_CHROMIUM").unwrap_or_else(|| "chromium".into()));
         browser.args([
             "--headless",
             "--no-sandbox",

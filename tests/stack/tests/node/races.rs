@@ -11,7 +11,7 @@ use tokio::time::sleep;
 /// An answer of a provider that writes its file itself.
 fn writes(content: &'static str, version: &'static str) -> impl Fn(&MountRequest) -> Reply {
     move |request| {
-        std::fs::write(format!("{}/written", request.target_path), content).unwrap();
+        std::fs::write(format!("{}/written", request.target_path), content).expect("written");
         let mut response = reply(version, &[("written", "")])?;
         response.files.clear();
         Ok(response)
