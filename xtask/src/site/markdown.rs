@@ -11,13 +11,13 @@ pub(super) fn with_links(text: &str, mut replace: impl FnMut(&str) -> String) ->
             out.push_str(line);
             continue;
         }
-        let mut rest = line;
+        let (mut rest, mut is_quoted) = (line, false);
         while let Some((before, after)) = rest.split_once("](") {
             let Some((target, end)) = after.split_once(')') else { break };
             out.push_str(before);
             out.push_str("](");
-            // An odd number of backticks before it: the link is quoted.
-            let is_quoted = before.matches('`').count() % 2 == 1;
+            // An odd number of backticks before it in the line: the link is quoted.
+            is_quoted ^= before.matches('`').count() % 2 == 1;
             out.push_str(&if is_quoted { target.to_owned() } else { replace(target) });
             out.push(')');
             rest = end;
