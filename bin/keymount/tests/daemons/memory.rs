@@ -152,7 +152,7 @@ async fn read_other(place: &Place, number: usize) {
 }
 
 stack_test!(
-    #[ignore = "reads all memory again and again: .ci/run soak"]
+    #[ignore = "reads all memory again and again: .ci/run memory"]
     fault_29_what_the_provider_has_served_is_not_in_its_memory,
     |namespace| async move {
         if namespace == Namespace::User {
