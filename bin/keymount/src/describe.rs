@@ -8,6 +8,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use crate::access::{Access, Scope};
+use crate::ended::ended;
 use crate::output::{self, Format, Progress};
 
 /// Explains the volumes of a pod: class, driver, identity, vault, Secrets; the last error, why it comes, and what to do.
@@ -27,19 +28,8 @@ pub(crate) struct Arguments {
     output: Format,
 }
 
-/// The pod cannot be looked at.
-const UNUSABLE: u8 = 2;
-
 pub(crate) fn main(arguments: &Arguments) -> ExitCode {
-    let ended = crate::emulate::runtime().and_then(|runtime| runtime.block_on(Box::pin(run(arguments))));
-    match ended {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            output::complain("describe", &format!("{error:#}"));
-            UNUSABLE.into()
-        }
-    }
+    ended("describe", run(arguments))
 }
 
 /// Says whether all is well.

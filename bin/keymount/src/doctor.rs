@@ -13,6 +13,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use crate::access::Access;
+use crate::ended::ended;
 use crate::output::{self, BAD, DIM, DOUBTFUL, GOOD, LABEL, Progress, TITLE};
 
 use check::{Check, Checks, Verdict};
@@ -66,19 +67,8 @@ enum Format {
     Report,
 }
 
-/// The cluster cannot be asked.
-const UNUSABLE: u8 = 2;
-
 pub(crate) fn main(arguments: &Arguments) -> ExitCode {
-    let ended = crate::emulate::runtime().and_then(|runtime| runtime.block_on(Box::pin(run(arguments))));
-    match ended {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            output::complain("doctor", &format!("{error:#}"));
-            UNUSABLE.into()
-        }
-    }
+    ended("doctor", run(arguments))
 }
 
 async fn run(arguments: &Arguments) -> anyhow::Result<bool> {

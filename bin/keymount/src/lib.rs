@@ -8,6 +8,7 @@ mod demo;
 mod describe;
 mod doctor;
 mod emulate;
+mod ended;
 mod explain;
 mod internal;
 mod lint;

@@ -12,6 +12,7 @@ use kube::api::{Api, ListParams, Patch, PatchParams};
 use serde_json::json;
 
 use crate::access::{Access, Cluster, Scope, explain};
+use crate::ended::ended;
 use crate::output::{self, GOOD};
 use crate::status::{Query, csi_volumes};
 
@@ -36,18 +37,8 @@ pub(crate) struct Arguments {
     all: bool,
 }
 
-/// A class that does not exist, or may not be patched.
-const UNUSABLE: u8 = 2;
-
 pub(crate) fn main(arguments: &Arguments) -> ExitCode {
-    let ended = crate::emulate::runtime().and_then(|runtime| runtime.block_on(Box::pin(run(arguments))));
-    match ended {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            output::complain("refresh", &format!("{error:#}"));
-            UNUSABLE.into()
-        }
-    }
+    ended("refresh", async { run(arguments).await.map(|()| true) })
 }
 
 async fn run(arguments: &Arguments) -> anyhow::Result<()> {

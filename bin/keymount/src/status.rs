@@ -10,6 +10,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use crate::access::{Access, Scope};
+use crate::ended::ended;
 use crate::output::{self, Format, Progress, Table};
 
 pub(crate) use gather::{Gathered, Query, all, class_of, csi_volumes};
@@ -46,18 +47,8 @@ pub(crate) struct Arguments {
     watch: bool,
 }
 
-/// The cluster cannot be asked.
-const UNUSABLE: u8 = 2;
-
 pub(crate) fn main(arguments: &Arguments) -> ExitCode {
-    let ended = crate::emulate::runtime().and_then(|runtime| runtime.block_on(Box::pin(run(arguments))));
-    match ended {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            output::complain("status", &format!("{error:#}"));
-            UNUSABLE.into()
-        }
-    }
+    ended("status", async { run(arguments).await.map(|()| true) })
 }
 
 async fn run(arguments: &Arguments) -> anyhow::Result<()> {

@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use crate::access::{Access, Scope};
+use crate::ended::ended;
 use crate::output::{self, Format, Progress};
 
 pub(crate) use attempt::Attempt;
@@ -69,19 +70,8 @@ pub(crate) struct Arguments {
     output: Format,
 }
 
-/// It cannot be found out.
-const UNUSABLE: u8 = 2;
-
 pub(crate) fn main(arguments: &Arguments) -> ExitCode {
-    let ended = crate::emulate::runtime().and_then(|runtime| runtime.block_on(Box::pin(run(arguments))));
-    match ended {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            output::complain("verify", &format!("{error:#}"));
-            UNUSABLE.into()
-        }
-    }
+    ended("verify", run(arguments))
 }
 
 /// Says whether all mounts would work.

@@ -67,7 +67,7 @@ impl Reports {
     pub(crate) fn rotation_failed(&self, target: &Path, failure: &Failure) {
         let Some(key) = self.key(target) else { return };
         self.status.rotated(&key);
-        let text = format!("provider mount err: {}\nreason: {}", failure.message, failure.numbered());
+        let text = format!("provider mount err: {}", failure.event());
         self.events.warning(&key.pod, "MountRotationFailed", &text);
     }
 

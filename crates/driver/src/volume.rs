@@ -110,6 +110,12 @@ impl Failure {
         keymount_reasons::numbered(&self.reason)
     }
 
+    /// As it is told by an event.
+    #[must_use]
+    pub(crate) fn event(&self) -> String {
+        format!("{}\nreason: {}", self.message, self.numbered())
+    }
+
     /// Reason of a rotation that cannot be made before kubelet has sent new tokens.
     pub(crate) const TOKENS_EXPIRED: &'static str = "TokensExpired";
 

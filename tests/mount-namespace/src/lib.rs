@@ -1,5 +1,5 @@
 //! Lets a test mount file systems without touching the machine's mounts, as root or not, and, as root, limit the
-//! memory of a process ([`Cgroup`]).
+//! memory of a process ([`Cgroup`]) and read it ([`each_writable_range`]).
 //!
 //! ```no_run
 //! # use keymount_mount_namespace::{Namespace, isolated};
@@ -20,11 +20,13 @@
 //! passes without having run, unless the environment variable `KEYMOUNT_MOUNT_NAMESPACE` is `required`.
 
 mod cgroup;
+mod memory;
 
 use std::any::type_name_of_val;
 use std::process::{Command, Output};
 
 pub use cgroup::Cgroup;
+pub use memory::each_writable_range;
 
 /// The variable that tells a test that it runs isolated, and how; from outside it can be `required`.
 const VARIABLE: &str = "KEYMOUNT_MOUNT_NAMESPACE";

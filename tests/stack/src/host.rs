@@ -1,5 +1,7 @@
 //! Where a test runs: a mount namespace of its own, one thread, real or paused time.
 
+use std::path::Path;
+
 use keymount_mount_namespace::Namespace;
 use tokio::runtime::Builder;
 
@@ -14,6 +16,21 @@ pub fn in_namespace<F: Future<Output = ()>>(namespace: Namespace, body: impl FnO
 pub fn with_paused_time<F: Future<Output = ()>>(namespace: Namespace, body: impl FnOnce(Namespace) -> F) {
     let runtime = Builder::new_current_thread().enable_all().start_paused(true).build().expect("a runtime");
     runtime.block_on(body(namespace));
+}
+
+/// The flags that every run of the driver's program needs whose sockets, pods and kubeconfig are in this directory.
+#[must_use]
+pub fn driver_flags(directory: &Path) -> [String; 7] {
+    let path = |name: &str| directory.join(name).display().to_string();
+    [
+        format!("--endpoint=unix://{}", path("csi.sock")),
+        format!("--provider-volume={}", path("providers")),
+        "--additional-provider-volume-paths=".to_owned(),
+        format!("--kubelet-pods-dir={}", path("pods")),
+        "--nodeid=node-1".to_owned(),
+        "--metrics-addr=0".to_owned(),
+        format!("--kubeconfig={}", path("kubeconfig")),
+    ]
 }
 
 /// A test that runs isolated: `stack_test!(name, |namespace| async move { … })`.

@@ -8,7 +8,7 @@ mod node;
 mod provider;
 
 pub use cluster::{CLASSES, Cluster, STATUSES, class, csi_driver, data, pod};
-pub use host::{in_namespace, with_paused_time};
+pub use host::{driver_flags, in_namespace, with_paused_time};
 pub use mount::Mount;
 pub use node::{Node, NodeOptions};
 pub use provider::{Provider, Reply, file, reply};

@@ -1,13 +1,13 @@
 //! Floods, exhausted limits, and what the memory of the process holds: seen from outside.
 
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::Write as _;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use futures::future::join_all;
 use keymount_daemon::grpc::channel;
 use keymount_emulator::kubernetes::Options;
-use keymount_mount_namespace::Cgroup;
+use keymount_mount_namespace::{Cgroup, each_writable_range};
 use keymount_proto::csi::identity_client::IdentityClient;
 use keymount_proto::csi::node_client::NodeClient;
 use keymount_proto::csi::{NodeUnpublishVolumeRequest, ProbeRequest};
@@ -192,22 +192,12 @@ async fn fault_25_no_inotify_is_used() {
 
 /// How often each text stands in the writable memory of a process.
 fn found_in_memory(program: &Program, texts: &[&str]) -> Vec<usize> {
-    let maps = std::fs::read_to_string(format!("/proc/{}/maps", program.id())).expect("a process");
-    let mut memory = std::fs::File::open(format!("/proc/{}/mem", program.id())).expect("its memory");
     let mut counts = vec![0; texts.len()];
-    for line in maps.lines().filter(|line| line.contains(" rw")) {
-        let (range, _) = line.split_once(' ').expect("a range");
-        let (from, to) = range.split_once('-').expect("two addresses");
-        let address = |text| u64::from_str_radix(text, 16).expect("an address");
-        let (from, to) = (address(from), address(to));
-        let mut bytes = vec![0; usize::try_from(to - from).expect("a length")];
-        if memory.seek(SeekFrom::Start(from)).is_err() || memory.read_exact(&mut bytes).is_err() {
-            continue;
-        }
+    each_writable_range(program.id(), |bytes| {
         for (count, text) in counts.iter_mut().zip(texts) {
             *count += bytes.windows(text.len()).filter(|window| *window == text.as_bytes()).count();
         }
-    }
+    });
     counts
 }
 

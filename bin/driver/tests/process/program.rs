@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use keymount_stack_tests::driver_flags;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::sync::watch;
@@ -43,16 +44,7 @@ impl Place {
 
     /// The arguments every run needs, then these.
     pub(crate) fn arguments(&self, more: &[&str]) -> Vec<String> {
-        let path = |name: &str| self.path(name).display().to_string();
-        let all = [
-            format!("--endpoint=unix://{}", path("csi.sock")),
-            format!("--provider-volume={}", path("providers")),
-            "--additional-provider-volume-paths=".to_owned(),
-            format!("--kubelet-pods-dir={}", path("pods")),
-            "--nodeid=node-1".to_owned(),
-            "--metrics-addr=0".to_owned(),
-            format!("--kubeconfig={}", path("kubeconfig")),
-        ];
+        let all = driver_flags(self.0.path());
         all.into_iter().chain(more.iter().map(|argument| (*argument).to_owned())).collect()
     }
 

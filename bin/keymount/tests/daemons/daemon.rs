@@ -82,8 +82,12 @@ impl Daemon {
     }
 
     /// Its directory in `/proc`.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn proc(&self) -> PathBuf {
-        format!("/proc/{}", self.child.id()).into()
+        format!("/proc/{}", self.id()).into()
     }
 
     pub(crate) fn log(&self) -> Log {

@@ -2,14 +2,12 @@
 //! the node's administrator would read it.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::{Read as _, Seek as _, SeekFrom};
 use std::time::Duration;
 
 use keymount_daemon::grpc::channel;
 use keymount_emulator::DEFAULT_TENANT;
 use keymount_emulator::entra::{ClientSecret, Identity};
-use keymount_mount_namespace::Namespace;
+use keymount_mount_namespace::{Namespace, each_writable_range};
 use keymount_proto::provider::csi_driver_provider_client::CsiDriverProviderClient;
 use keymount_proto::provider::{MountRequest, MountResponse};
 use keymount_stack_tests::stack_test;
@@ -67,22 +65,12 @@ impl Marks {
 
     /// Of how many mounts each kind stands in the writable memory of a process.
     fn in_memory(&self, daemon: &Daemon) -> [usize; 4] {
-        let maps = std::fs::read_to_string(daemon.proc().join("maps")).expect("a process");
-        let mut memory = File::open(daemon.proc().join("mem")).expect("its memory");
         let mut found = KINDS.map(|_| BTreeSet::new());
-        for line in maps.lines().filter(|line| line.contains(" rw")) {
-            let (range, _) = line.split_once(' ').expect("a range");
-            let (from, to) = range.split_once('-').expect("two addresses");
-            let address = |text| u64::from_str_radix(text, 16).expect("an address");
-            let (from, to) = (address(from), address(to));
-            let mut bytes = vec![0; usize::try_from(to - from).expect("a length")];
-            if memory.seek(SeekFrom::Start(from)).is_err() || memory.read_exact(&mut bytes).is_err() {
-                continue;
-            }
+        each_writable_range(daemon.id(), |bytes| {
             for (kind, found) in KINDS.iter().zip(&mut found) {
-                self.find(kind, &bytes, found);
+                self.find(kind, bytes, found);
             }
-        }
+        });
         found.map(|numbers| numbers.len())
     }
 }

@@ -9,7 +9,7 @@ use keymount_api::custom_resource_definitions;
 use keymount_emulator::kubernetes::ApiServer;
 use keymount_emulator::vault::Vault;
 use keymount_emulator::{DEFAULT_TENANT, Emulator, Options, Seed};
-use keymount_stack_tests::{csi_driver, pod};
+use keymount_stack_tests::{csi_driver, driver_flags, pod};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -130,17 +130,7 @@ impl Place {
 
     /// Starts the driver, with these flags beside those that every run needs.
     pub(crate) async fn start_driver(&self, flags: &[&str]) -> Daemon {
-        let path = |name: &str| self.path(name).display().to_string();
-        let arguments = [
-            format!("--endpoint=unix://{}", path("csi.sock")),
-            format!("--provider-volume={}", path("providers")),
-            "--additional-provider-volume-paths=".to_owned(),
-            format!("--kubelet-pods-dir={}", path("pods")),
-            "--nodeid=node-1".to_owned(),
-            "--metrics-addr=0".to_owned(),
-            format!("--kubeconfig={}", path("kubeconfig")),
-        ];
-        Daemon::start("driver", &with(arguments, flags), &HashMap::new()).await
+        Daemon::start("driver", &with(driver_flags(self.directory.path()), flags), &HashMap::new()).await
     }
 }
 

@@ -37,12 +37,7 @@ impl Problem {
         }
     }
 
-    /// As it is told by an event.
-    pub(super) fn event(&self) -> String {
-        format!("{}\nreason: {}", self.text, keymount_reasons::numbered(self.reason))
-    }
-
-    /// As it is told in the status.
+    /// As it is told in the status and by events.
     pub(super) fn failure(&self) -> Failure {
         Failure::new(self.reason, self.text.clone())
     }

@@ -338,7 +338,7 @@ impl SecretSync {
             let status = StatusKey { pod: candidate.pod.clone(), class: key.class.name.clone() };
             self.parts.status.synced(&status, &key.secret, problem.map(Problem::failure));
             if let Some(problem) = problem.filter(|_| number < EVENTS) {
-                self.parts.events.warning(&candidate.pod, "FailedToCreateSecret", &problem.event());
+                self.parts.events.warning(&candidate.pod, "FailedToCreateSecret", &problem.failure().event());
             }
         }
     }
