@@ -7,9 +7,10 @@ mod table;
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-pub(crate) use age::age;
+pub(crate) use age::{age, until};
 pub(crate) use progress::Progress;
 pub(crate) use table::{Cell, Table};
 
@@ -41,6 +42,18 @@ pub(crate) const BAD: Style = AnsiColor::Red.on_default().bold();
 pub(crate) const DIM: Style = Style::new().dimmed();
 /// Nothing special.
 pub(crate) const PLAIN: Style = Style::new();
+
+/// A certificate that ends within this time stands out.
+const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
+
+/// How the end of a certificate looks.
+pub(crate) fn urgency(end: Timestamp, now: Timestamp) -> Style {
+    match end.duration_since(now) {
+        left if left.is_negative() || left.is_zero() => BAD,
+        left if left < SOON => DOUBTFUL,
+        _ => PLAIN,
+    }
+}
 
 /// Writes a value for programs.
 pub(crate) fn serialized(out: &mut impl Write, value: &impl Serialize, format: Format) -> io::Result<()> {

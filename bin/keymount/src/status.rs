@@ -19,7 +19,8 @@ pub(crate) use view::{Problem, State, VolumeView};
 
 /// Shows the volumes of pods: state, versions, last success, age of failures, synced Secrets.
 ///
-/// One line per pod and class. STALE is how long the content could not be fetched again; it stays what it was. Pods that mount a class and of
+/// One line per pod and class. STALE is how long the content could not be fetched again; it stays what it was. EXPIRES is when the
+/// first certificate in its files does. Pods that mount a class and of
 /// which no driver tells anything are shown, too. `keymount describe pod NAME` says more about one pod.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -36,7 +37,7 @@ pub(crate) struct Arguments {
     /// Only volumes of this class
     #[arg(long, value_name = "CLASS")]
     class: Option<String>,
-    /// Only volumes with which something is wrong
+    /// Only volumes with which something is wrong; an expired certificate is
     #[arg(long)]
     problems: bool,
     /// How to show it
@@ -68,7 +69,8 @@ async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let mut gathered = query.gather(&cluster).await?;
     drop(progress);
     gathered.notes.iter().for_each(|text| output::note(text));
-    gathered.volumes.retain(|volume| !arguments.problems || volume.state.is_bad());
+    let now = gathered.now;
+    gathered.volumes.retain(|volume| !arguments.problems || volume.is_bad(now));
     show(&gathered, &query, arguments.output)
 }
 

@@ -16,7 +16,9 @@ pub use class::{
 };
 pub use crd::custom_resource_definitions;
 pub use keys::{annotations, labels, volume_context};
-pub use pod_status::{Condition, ObjectVersion, PodVolumeStatus, SecretProviderClassPodStatus};
+pub use pod_status::{
+    CertificateExpiry, Condition, ObjectVersion, PodVolumeStatus, SecretProviderClassPodStatus,
+};
 
 /// API group of both resources.
 pub const GROUP: &str = "secrets-store.csi.x-k8s.io";

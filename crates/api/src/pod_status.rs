@@ -34,6 +34,9 @@ pub struct PodVolumeStatus {
     /// Objects in the volume and their versions, sorted by id.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub objects: Vec<ObjectVersion>,
+    /// PEM certificates in the volume and when they expire, the first to expire first; at most 32.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub certificates: Vec<CertificateExpiry>,
     /// When the content was last fetched with success (RFC 3339). Moves when a condition or a version
     /// changes, not with every fetch.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -54,6 +57,19 @@ pub struct ObjectVersion {
     /// Version in the store.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub version: String,
+}
+
+/// A file with a certificate.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CertificateExpiry {
+    /// Path of the file below the volume's root.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub path: String,
+    /// When its certificate expires (RFC 3339): the leaf's notAfter.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+    pub not_after: Option<Time>,
 }
 
 /// One condition, in the form Kubernetes conditions have.

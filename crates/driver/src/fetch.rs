@@ -7,6 +7,7 @@ use keymount_sensitive::Sensitive;
 use keymount_volume::{FileSpec, Payload};
 
 use crate::attributes::{ProviderInput, TokenPolicy, provider_input};
+use crate::certificates::Certificates;
 use crate::class::ClassHold;
 use crate::error::FetchError;
 use crate::node::Node;
@@ -27,6 +28,8 @@ pub(crate) struct Content {
     /// The files; none if the provider wrote them to the target path itself.
     pub(crate) payload: Option<Payload>,
     pub(crate) versions: BTreeMap<String, String>,
+    /// What is known of the certificates in the files.
+    pub(crate) certificates: Certificates,
     /// What the reply takes up, until this is dropped.
     _memory: HeldMemory,
 }
@@ -113,7 +116,8 @@ impl Node {
     fn judge(&self, reply: Reply) -> Result<Content, keymount_volume::PayloadError> {
         let Reply { files, versions, memory } = reply;
         if files.is_empty() {
-            return Ok(Content { payload: None, versions, _memory: memory });
+            let certificates = Certificates::Unread;
+            return Ok(Content { payload: None, versions, certificates, _memory: memory });
         }
         let files = files
             .into_iter()
@@ -124,6 +128,7 @@ impl Node {
             })
             .collect();
         Payload::validate(files, &self.payload_limits).map(|payload| Content {
+            certificates: Certificates::of(&payload),
             payload: Some(payload),
             versions,
             _memory: memory,

@@ -6,6 +6,7 @@
 
 mod attributes;
 mod budget;
+mod certificates;
 mod class;
 pub mod config;
 mod csi;

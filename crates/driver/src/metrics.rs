@@ -139,6 +139,11 @@ const LAST_SUCCESS: Definition = gauge(
     "When the volume of the class that has waited longest was last fetched with success by this process, in seconds since 1970",
     &["namespace", "class"],
 );
+const CERTIFICATE: Definition = gauge(
+    "keymount_certificate_expiration_timestamp_seconds",
+    "When the first of the PEM certificates in volumes of the class expires, in seconds since 1970",
+    &["namespace", "class"],
+);
 const FAILING: Definition = gauge(
     "keymount_rotation_failing_volumes",
     "Volumes whose last rotation failed, by class",
@@ -190,6 +195,7 @@ pub const TABLE: &[&Definition] = &[
     &STALENESS,
     &LAST_SUCCESS,
     &FAILING,
+    &CERTIFICATE,
     &QUEUED,
     &CONVERGENCE,
     &PROVIDER_UP,

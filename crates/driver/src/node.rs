@@ -26,7 +26,7 @@ use crate::request::{ClassKey, PublishRequest};
 use crate::rotation::{Intervals, RefreshLimits};
 use crate::secret_sync::{Parts, SecretSync};
 use crate::startup_taint::StartupTaint;
-use crate::status::StatusWriter;
+use crate::status::{self, StatusWriter};
 
 /// With the largest reply of a provider (4 MiB by default) these volumes take 16 MiB beyond the budget.
 const REPLACED_AT_ONCE: usize = 4;
@@ -83,15 +83,16 @@ impl Node {
         let node_name = config.node_id.clone();
         let (events, send_events) =
             Events::new(client.clone(), node_name.clone(), clock.clone(), Arc::clone(&pace), closing.clone());
-        let status = StatusWriter::new(
-            client.clone(),
-            node_name.clone(),
-            config.rotation.is_some(),
-            clock.clone(),
-            Arc::clone(&pace),
-            Arc::clone(&ledger),
-            Arc::clone(&metrics),
-        );
+        let status = StatusWriter::new(status::Parts {
+            client: client.clone(),
+            node: node_name.clone(),
+            rotates: config.rotation.is_some(),
+            clock: clock.clone(),
+            pace: Arc::clone(&pace),
+            ledger: Arc::clone(&ledger),
+            volumes: Arc::clone(&volumes),
+            metrics: Arc::clone(&metrics),
+        });
         let secrets = SecretSync::new(Parts {
             client: client.clone(),
             pace,

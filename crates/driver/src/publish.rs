@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::budget::Reservation;
+use crate::certificates::Certificates;
 use crate::class::ClassHold;
 use crate::error::PublishError;
 use crate::fetch::{Content, Plan};
@@ -72,6 +73,7 @@ impl Node {
                 request: self.rotation.is_some().then(|| Arc::clone(request)),
                 pod_volume: None,
                 versions: content.versions,
+                certificates: content.certificates,
                 changing: false,
                 content_since: Some(now),
                 last_success: Some(now),
@@ -186,6 +188,7 @@ impl Node {
             request: (self.rotation.is_some() || incomplete).then_some(request),
             pod_volume: None,
             versions,
+            certificates: Certificates::Unread,
             changing: false,
             content_since: written,
             last_success: None,

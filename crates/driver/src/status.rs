@@ -7,4 +7,4 @@ mod object;
 mod writer;
 
 pub(crate) use object::StatusKey;
-pub(crate) use writer::StatusWriter;
+pub(crate) use writer::{Parts, StatusWriter};

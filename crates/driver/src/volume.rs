@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::budget::Reservation;
+use crate::certificates::Certificates;
 use crate::class::ClassHold;
 use crate::minting::PodVolume;
 use crate::request::{PodRef, PublishRequest};
@@ -26,6 +27,8 @@ pub(crate) struct Volume {
     pub(crate) pod_volume: Option<Arc<PodVolume>>,
     /// Object versions that are mounted, by id; none are known of a volume that an earlier driver mounted.
     pub(crate) versions: BTreeMap<String, String>,
+    /// When its certificates expire.
+    pub(crate) certificates: Certificates,
     /// Whether its files are being replaced: they may be newer than `versions`.
     pub(crate) changing: bool,
     /// Since when the volume has this content, in wall time: other nodes compare it with theirs.

@@ -90,7 +90,7 @@ fn read_extension<'a>(extension: AnyRef<'a>, ids: &mut KeyIds<'a>) -> der::Resul
 }
 
 /// The content of a sequence.
-trait SequenceBytes<'a> {
+pub(crate) trait SequenceBytes<'a> {
     fn sequence_bytes(self) -> der::Result<&'a [u8]>;
 }
 

@@ -12,6 +12,7 @@
 //! | `cer` of a certificate | `CERTIFICATE` | [`certificate_pem`] |
 //! | key and certificates | `.crt` and `.key` files | [`split`](fn@split) |
 //! | a file of a volume | `tls.crt`, `tls.key`, `ca.crt` | [`tls_certificate`], [`tls_private_key`], [`ca_certificates`] |
+//! | a file of a volume | when its certificate expires | [`first_expiry`] |
 //! | encoded secrets | their bytes | [`decode_base64`], [`decode_hex`] |
 //!
 //! Input is foreign: nothing here panics on it, and its cost in time and memory is bounded by its size
@@ -23,6 +24,7 @@ mod certificate;
 mod chain;
 mod curve;
 mod encoding;
+mod expiry;
 #[cfg(test)]
 mod golden;
 mod jwk;
@@ -35,6 +37,7 @@ pub use block::{Block, Blocks};
 pub use certificate::{MalformedCertificate, certificate_pem};
 pub use chain::{Chain, ChainError, order_chain};
 pub use encoding::{EncodingError, decode_base64, decode_hex};
+pub use expiry::first_expiry;
 pub use jwk::{Jwk, JwkError, public_key_pem};
 pub use key::KeyError;
 pub use pfx::{PfxError, PfxOptions, PfxPem, pfx_to_pem};

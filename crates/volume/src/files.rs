@@ -1,9 +1,10 @@
-//! Reading the files of a volume back, for Secret sync. A provider may have written them itself, so anything can be
+//! Reading the files of a volume back, for Secret sync and to see when certificates expire. A provider may have written them itself, so anything can be
 //! there: links out of the volume, fifos, files without end.
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use keymount_sensitive::SecretBytes;
@@ -28,15 +29,17 @@ impl From<StepError> for ReadError {
 }
 
 /// Collects files by their path, within bounds.
-pub(crate) struct Reader {
+pub(crate) struct Reader<'a> {
+    /// Files that do not begin so are left out.
+    beginning: &'a [u8],
     files: BTreeMap<String, SecretBytes>,
     bytes_left: u64,
     files_left: u64,
 }
 
-impl Reader {
-    pub(crate) fn new(most_bytes: u64, most_files: u64) -> Self {
-        Self { files: BTreeMap::new(), bytes_left: most_bytes, files_left: most_files }
+impl<'a> Reader<'a> {
+    pub(crate) fn new(most_bytes: u64, most_files: u64, beginning: &'a [u8]) -> Self {
+        Self { beginning, files: BTreeMap::new(), bytes_left: most_bytes, files_left: most_files }
     }
 
     /// All files of a generation.
@@ -104,6 +107,9 @@ impl Reader {
         if kind(&stat) != FileType::RegularFile {
             return Ok(());
         }
+        if !begins(&file, size, self.beginning).during(|| format!("read file {}", path.display()))? {
+            return Ok(());
+        }
         if size > self.bytes_left {
             return Err(ReadError::TooManyBytes);
         }
@@ -117,6 +123,15 @@ impl Reader {
         self.files_left = self.files_left.checked_sub(1).ok_or(ReadError::TooManyFiles)?;
         Ok(())
     }
+}
+
+fn begins(file: &File, size: u64, beginning: &[u8]) -> io::Result<bool> {
+    if usize::try_from(size).is_ok_and(|size| size < beginning.len()) {
+        return Ok(false);
+    }
+    let mut start = vec![0; beginning.len()];
+    file.read_exact_at(&mut start, 0)?;
+    Ok(start == beginning)
 }
 
 /// The content of a file of this size.

@@ -171,6 +171,12 @@ impl Payload {
         contents.chain(long_links.map(|_| page)).sum()
     }
 
+    /// Whether there is a file whose content begins so.
+    #[must_use]
+    pub fn has_beginning(&self, beginning: &[u8]) -> bool {
+        self.files.values().any(|file| file.contents.expose().starts_with(beginning))
+    }
+
     /// The paths of the files, in order.
     pub fn paths(&self) -> impl Iterator<Item = &RelativePath> {
         self.files.keys()

@@ -3,8 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use keymount_pem::{
-    Blocks, Jwk, PfxOptions, ca_certificates, certificate_pem, decode_base64, decode_hex, order_chain,
-    pfx_to_pem, public_key_pem, split, tls_certificate, tls_private_key,
+    Blocks, Jwk, PfxOptions, ca_certificates, certificate_pem, decode_base64, decode_hex, first_expiry,
+    order_chain, pfx_to_pem, public_key_pem, split, tls_certificate, tls_private_key,
 };
 use keymount_sensitive::SecretBytes;
 
@@ -46,6 +46,10 @@ pub(crate) fn pem(data: &[u8]) {
         assert!(after.iter().all(|certificate| before.contains(certificate)), "no certificate is made up");
     }
     let _ = split(data);
+    assert!(
+        first_expiry(data).is_none() || !only(&found, "CERTIFICATE").is_empty(),
+        "no end without a certificate"
+    );
     for part in [tls_certificate(data), tls_private_key(data), ca_certificates(data)].into_iter().flatten() {
         assert!(!blocks(part.expose()).is_empty(), "never an empty part");
     }

@@ -8,7 +8,7 @@ use keymount_lint::Severity;
 
 use super::chain::Mark;
 use super::look::{Description, Explained, Volume};
-use crate::output::{BAD, DIM, DOUBTFUL, GOOD, LABEL, TITLE, age};
+use crate::output::{BAD, DIM, DOUBTFUL, GOOD, LABEL, TITLE, age, until, urgency};
 
 /// Events that are shown.
 const EVENTS: usize = 5;
@@ -42,6 +42,15 @@ fn volume(out: &mut impl Write, volume: &Volume, now: Timestamp) -> io::Result<(
             Mark::Unknown => ("·", DIM),
         };
         writeln!(out, "  {style}{sign}{style:#} {:<9} {}", link.part.name(), link.text)?;
+    }
+    for found in volume.status.iter().flat_map(|status| &status.certificates) {
+        let Some(end) = found.not_after.as_ref().map(|end| end.0) else { continue };
+        let (style, day) = (urgency(end, now), end.strftime("%F"));
+        let when = match until(end, now) {
+            Some(left) => format!("expires in {left}"),
+            None => format!("expired {} ago", age(end, now)),
+        };
+        writeln!(out, "    {style}certificate {} {when}, {day}{style:#}", found.path)?;
     }
     if let Some(status) = &volume.status {
         let fetched = status.last_success.map(|time| format!("fetched {} ago", age(time, now)));

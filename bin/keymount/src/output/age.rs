@@ -7,6 +7,11 @@ pub(crate) fn age(since: Timestamp, now: Timestamp) -> String {
     span(now.as_second().saturating_sub(since.as_second()))
 }
 
+/// How long until something is, in the same form; none if it has been.
+pub(crate) fn until(end: Timestamp, now: Timestamp) -> Option<String> {
+    Some(end.as_second().saturating_sub(now.as_second())).filter(|seconds| *seconds > 0).map(span)
+}
+
 /// The same of a number of seconds; what is negative has a minus.
 pub(crate) fn span(seconds: i64) -> String {
     if seconds < 0 {
@@ -49,5 +54,11 @@ mod tests {
         ] {
             assert_eq!(span(seconds), text);
         }
+        let now = Timestamp::UNIX_EPOCH;
+        let at = |seconds| Timestamp::from_second(seconds).unwrap();
+        assert_eq!(
+            [at(1_036_800), at(0), at(-5)].map(|end| until(end, now)),
+            [Some("12d".to_owned()), None, None]
+        );
     }
 }

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::secrets::SecretState;
 use super::view::{State, VolumeView};
-use crate::output::{BAD, Cell, DIM, DOUBTFUL, Format, GOOD, age};
+use crate::output::{self, BAD, Cell, DIM, DOUBTFUL, Format, GOOD, age, until};
 
 pub(super) const fn header(format: Format) -> &'static [&'static str] {
     match format {
@@ -16,13 +16,14 @@ pub(super) const fn header(format: Format) -> &'static [&'static str] {
             "OBJECTS",
             "LAST-SUCCESS",
             "STALE",
+            "EXPIRES",
             "REASON",
             "NODE",
             "SECRETS",
             "VERSIONS",
             "MESSAGE",
         ],
-        _ => &["NAMESPACE", "POD", "CLASS", "STATE", "OBJECTS", "LAST-SUCCESS", "STALE", "REASON"],
+        _ => &["NAMESPACE", "POD", "CLASS", "STATE", "OBJECTS", "LAST-SUCCESS", "STALE", "EXPIRES", "REASON"],
     }
 }
 
@@ -42,6 +43,7 @@ pub(super) fn row(volume: &VolumeView, now: Timestamp, format: Format) -> Vec<Ce
         volume.objects.len().to_string().into(),
         since(volume.last_success).into(),
         since(volume.stale_since).into(),
+        expiry(volume, now),
         reason(volume).into(),
     ];
     if format == Format::Wide {
@@ -51,6 +53,12 @@ pub(super) fn row(volume: &VolumeView, now: Timestamp, format: Format) -> Vec<Ce
         cells.push(message(volume).into());
     }
     cells
+}
+
+/// How long the first of the certificates is still good.
+fn expiry(volume: &VolumeView, now: Timestamp) -> Cell {
+    let Some(end) = volume.expires() else { return "-".into() };
+    Cell::styled(until(end, now).unwrap_or_else(|| "expired".to_owned()), output::urgency(end, now))
 }
 
 /// `KM0409 ObjectNotFound` of the worst problem.

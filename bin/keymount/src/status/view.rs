@@ -1,7 +1,7 @@
 //! What there is to say of one pod and class.
 
 use jiff::Timestamp;
-use keymount_api::{Condition, ObjectVersion, SecretProviderClassPodStatus, labels};
+use keymount_api::{CertificateExpiry, Condition, ObjectVersion, SecretProviderClassPodStatus, labels};
 use serde::Serialize;
 
 use super::secrets::SecretView;
@@ -18,6 +18,9 @@ pub(crate) struct VolumeView {
     pub(crate) state: State,
     /// Objects and their versions.
     pub(crate) objects: Vec<ObjectVersion>,
+    /// Certificates in its files, the first to expire first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) certificates: Vec<CertificateExpiry>,
     /// When the content was last fetched, as far as the driver has written that: it writes when something changes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) last_success: Option<Timestamp>,
@@ -125,6 +128,7 @@ impl VolumeView {
             node: object.metadata.labels.as_ref().and_then(|all| all.get(labels::NODE_NAME)).cloned(),
             state,
             objects: status.objects.clone(),
+            certificates: status.certificates.clone(),
             last_success: status.last_success_time.as_ref().map(|time| time.0),
             stale_since: stale_since.map(|time| time.0),
             rotates: (!status.conditions.is_empty()).then(|| has("RotationSucceeded")),
@@ -142,12 +146,23 @@ impl VolumeView {
             node: node.map(str::to_owned),
             state: State::Unknown,
             objects: Vec::new(),
+            certificates: Vec::new(),
             last_success: None,
             stale_since: None,
             rotates: None,
             problems: Vec::new(),
             secrets: None,
         }
+    }
+
+    /// When the first of its certificates expires.
+    pub(crate) fn expires(&self) -> Option<Timestamp> {
+        self.certificates.iter().filter_map(|found| Some(found.not_after.as_ref()?.0)).min()
+    }
+
+    /// Whether something is wrong with it.
+    pub(crate) fn is_bad(&self, now: Timestamp) -> bool {
+        self.state.is_bad() || self.expires().is_some_and(|end| end <= now)
     }
 
     /// What to sort and compare by.
@@ -197,6 +212,19 @@ mod tests {
         assert_eq!(view.problems[0].number.as_deref(), Some("KM0107"));
         assert!(view.problems[0].remedy.unwrap().contains("tenantID"), "{:?}", view.problems);
         assert_eq!(view.rotates, Some(false));
+    }
+
+    #[test]
+    fn an_expired_certificate_is_something_wrong() {
+        let mut view = view(true, &[("Mounted", "True", "Mounted")]);
+        let certificate =
+            |end: &str| serde_json::from_value(json!({"path": "tls.crt", "notAfter": end})).unwrap();
+        let now = "2026-11-24T12:00:00Z".parse().unwrap();
+        assert!(!view.is_bad(now) && view.expires().is_none());
+        view.certificates = vec![certificate("2027-01-01T00:00:00Z")];
+        assert!(!view.is_bad(now));
+        view.certificates.push(certificate("2026-11-24T11:59:59Z"));
+        assert!(view.is_bad(now) && view.expires() < Some(now));
     }
 
     #[test]

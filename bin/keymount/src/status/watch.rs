@@ -70,7 +70,8 @@ pub(super) async fn watch(
                 Vec::new()
             }
         };
-        for mut volume in changed.into_iter().filter(|volume| !problems || volume.state.is_bad()) {
+        let now = WallClock::system().now();
+        for mut volume in changed.into_iter().filter(|volume| !problems || volume.is_bad(now)) {
             if query.secrets && volume.state != State::Gone {
                 volume.secrets = Some(secrets(cluster, &volume).await);
             }

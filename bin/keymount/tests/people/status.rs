@@ -75,6 +75,31 @@ stack_test!(a_volume_is_shown_in_every_form, async |_| {
     }
 });
 
+stack_test!(the_end_of_a_certificate_is_shown, async |_| {
+    let scene = Scene::start().await;
+    let certificate = json(r#"{"name": "site", "pem": true, "chain": true, "months": 1200}"#);
+    let certificate = serde_json::from_value(certificate).expect("a certificate");
+    scene.azure.vault("kv1").put_certificate(&certificate).await.expect("a version");
+    scene.put_class(|class| {
+        class["spec"]["parameters"]["objects"] =
+            "array:\n  - |\n    objectName: site\n    objectType: secret\n    objectAlias: tls/site\n".into();
+    });
+    let web = scene.pod("web").await;
+    assert!(scene.mount(&web).await);
+    scene.condition("web", "Mounted", "True").await;
+    let view = json(&scene.run(&["status", "-o", "json"]).await.out)[0].clone();
+    assert_eq!(view["certificates"][0]["path"], "tls/site", "{view:#}");
+    let end = view["certificates"][0]["notAfter"].as_str().expect("a time").to_owned();
+    assert!(end.starts_with("2126-"), "{end}");
+    let table = scene.run(&["status"]).await.out;
+    let (header, row) = table.split_once('\n').expect("two lines");
+    let expires = row.get(header.find("EXPIRES").expect("a column")..).expect("a cell");
+    assert!(expires.split_whitespace().next().is_some_and(|left| left.ends_with('d')), "{table}");
+    let described = scene.run(&["describe", "web"]).await.out;
+    assert!(described.contains("certificate tls/site expires in "), "{described}");
+    assert!(described.contains(&end[..10]), "{described}");
+});
+
 stack_test!(a_watch_shows_what_changes_and_a_refresh_changes_it, async |_| {
     let scene = Scene::start().await;
     scene.put_class(|_| {});

@@ -11,8 +11,8 @@ use prometheus::proto::MetricFamily;
 use prometheus::{GaugeVec, Opts};
 
 use super::{
-    BUDGET, CLASSES, FAILING, LAST_SUCCESS, MOUNTED_BYTES, PROVIDER_CALLS, PROVIDER_UP, QUEUED, REPLY_MEMORY,
-    REPLY_MEMORY_LIMIT, STALENESS, STARTUP_TAINT, VOLUMES,
+    BUDGET, CERTIFICATE, CLASSES, FAILING, LAST_SUCCESS, MOUNTED_BYTES, PROVIDER_CALLS, PROVIDER_UP, QUEUED,
+    REPLY_MEMORY, REPLY_MEMORY_LIMIT, STALENESS, STARTUP_TAINT, VOLUMES,
 };
 use crate::node::Node;
 use crate::request::ClassKey;
@@ -23,7 +23,7 @@ pub(crate) struct Live {
     descriptions: Vec<Desc>,
 }
 
-const DEFINITIONS: [&Definition; 13] = [
+const DEFINITIONS: [&Definition; 14] = [
     &VOLUMES,
     &CLASSES,
     &MOUNTED_BYTES,
@@ -33,6 +33,7 @@ const DEFINITIONS: [&Definition; 13] = [
     &STALENESS,
     &LAST_SUCCESS,
     &FAILING,
+    &CERTIFICATE,
     &QUEUED,
     &PROVIDER_UP,
     &PROVIDER_CALLS,
@@ -46,6 +47,8 @@ struct Class {
     /// The earliest of the volumes' last successes; none while one of them has had none.
     last_success: Option<Timestamp>,
     failing: u32,
+    /// When the first of its certificates expires.
+    expires: Option<Timestamp>,
     volumes: u32,
 }
 
@@ -70,6 +73,8 @@ impl Live {
                 _ => None,
             };
             class.failing += u32::from(volume.last_failure.is_some());
+            let expires = volume.certificates.known().first().map(|first| first.not_after);
+            class.expires = [class.expires, expires].into_iter().flatten().min();
             class.volumes += 1;
         });
         classes
@@ -77,7 +82,8 @@ impl Live {
 
     fn of_classes(&self) -> Vec<MetricFamily> {
         let classes = self.classes();
-        let [staleness, last_success, failing] = [&STALENESS, &LAST_SUCCESS, &FAILING].map(gauge);
+        let [staleness, last_success, failing, certificate] =
+            [&STALENESS, &LAST_SUCCESS, &FAILING, &CERTIFICATE].map(gauge);
         // Without rotation content is as old as its pod, and that is no news.
         for (key, class) in classes.iter().filter(|_| self.node.rotation.is_some()) {
             let labels = [key.namespace.as_str(), key.name.as_str()];
@@ -87,10 +93,14 @@ impl Live {
                 last_success.with_label_values(&labels).set(at.as_duration().as_secs_f64());
             }
         }
+        for (key, at) in classes.iter().filter_map(|(key, class)| Some((key, class.expires?))) {
+            let labels = [key.namespace.as_str(), key.name.as_str()];
+            certificate.with_label_values(&labels).set(at.as_duration().as_secs_f64());
+        }
         let known: f64 = classes.values().map(|class| f64::from(class.volumes)).sum();
         let volumes = known + count(self.node.ledger.unknown());
-        [vec![single(&VOLUMES, volumes)], [staleness, last_success, failing].map(|g| g.collect()).concat()]
-            .concat()
+        let of_classes = [staleness, last_success, failing, certificate].map(|gauge| gauge.collect());
+        [vec![single(&VOLUMES, volumes)], of_classes.concat()].concat()
     }
 
     fn of_providers(&self) -> Vec<MetricFamily> {

@@ -3,9 +3,9 @@
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
-use super::overview::{Overview, Problem, Provider, Row, State};
+use super::overview::{Certificate, Overview, Problem, Provider, Row, State};
 
 /// The page; it loads itself again after so many seconds, if any.
 pub(super) fn page(overview: &Overview, refresh: Option<u32>) -> String {
@@ -128,6 +128,7 @@ fn volume(out: &mut String, row: &Row, now: Timestamp) -> fmt::Result {
         }
         out.push_str("</tbody></table>\n");
     }
+    certificates(out, &row.certificates, now)?;
     if !row.secrets.is_empty() {
         out.push_str("<p class=\"facts\">Secrets:");
         for secret in &row.secrets {
@@ -137,6 +138,30 @@ fn volume(out: &mut String, row: &Row, now: Timestamp) -> fmt::Result {
         out.push_str("</p>\n");
     }
     out.push_str("</article>\n");
+    Ok(())
+}
+
+/// Certificates that expire within this time stand out.
+const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
+
+fn certificates(out: &mut String, certificates: &[Certificate], now: Timestamp) -> fmt::Result {
+    if certificates.is_empty() {
+        return Ok(());
+    }
+    out.push_str("<table><thead><tr><th>certificate</th><th>expires</th></tr></thead><tbody>");
+    for Certificate { path, not_after } in certificates {
+        let (class, words) = match not_after.duration_since(now) {
+            left if left.is_negative() => ("bad", format!("expired {} ago", Span::between(*not_after, now))),
+            left if left < SOON => ("doubtful", format!("in {}", Span::between(now, *not_after))),
+            _ => ("none", format!("in {}", Span::between(now, *not_after))),
+        };
+        write!(
+            out,
+            "<tr><td>{}</td><td class=\"{class}\"><time datetime=\"{not_after}\" title=\"{not_after}\">{words}</time></td></tr>",
+            Text(path)
+        )?;
+    }
+    out.push_str("</tbody></table>\n");
     Ok(())
 }
 

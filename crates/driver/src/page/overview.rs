@@ -72,6 +72,8 @@ pub(super) struct Row {
     pub(super) problems: Vec<Problem>,
     /// Versions of the mounted objects, by id.
     pub(super) objects: BTreeMap<String, String>,
+    /// Its certificates, the first to expire first.
+    pub(super) certificates: Vec<Certificate>,
     /// When this process last fetched it.
     pub(super) last_success: Option<Timestamp>,
     pub(super) next_rotation: Option<Timestamp>,
@@ -90,6 +92,14 @@ pub(super) struct Problem {
     pub(super) explanation: Option<Explanation>,
 }
 
+/// A file with a certificate.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Certificate {
+    pub(super) path: String,
+    pub(super) not_after: Timestamp,
+}
+
 /// A Kubernetes Secret that the class asks for.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -102,6 +112,12 @@ impl Problem {
     pub(super) fn new(what: impl Into<String>, failure: Failure) -> Self {
         let Failure { reason, message } = failure;
         Self { what: what.into(), explanation: explain(&reason), reason, message }
+    }
+}
+
+impl From<crate::certificates::Certificate> for Certificate {
+    fn from(found: crate::certificates::Certificate) -> Self {
+        Self { path: found.path, not_after: found.not_after }
     }
 }
 
@@ -183,6 +199,7 @@ fn row(volume: &Volume, next_rotation: Option<Timestamp>) -> (StatusKey, Row) {
             .into_iter()
             .collect(),
         objects: volume.versions.clone(),
+        certificates: volume.certificates.known().iter().cloned().map(Certificate::from).collect(),
         last_success: volume.last_success,
         next_rotation,
         secrets: secrets.map(|secret| Secret { name: secret.secret_name.clone(), synced: true }).collect(),
@@ -199,6 +216,7 @@ fn not_mounted((key, failure): (StatusKey, Failure)) -> Row {
         provider: String::new(),
         problems: vec![Problem::new("Mount", failure)],
         objects: BTreeMap::new(),
+        certificates: Vec::new(),
         last_success: None,
         next_rotation: None,
         secrets: Vec::new(),

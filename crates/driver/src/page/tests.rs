@@ -7,7 +7,7 @@ use axum::http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
 use tower::ServiceExt as _;
 
-use super::overview::{Problem, Provider, Row, Secret, State};
+use super::overview::{Certificate, Problem, Provider, Row, Secret, State};
 use super::*;
 use crate::volume::Failure;
 
@@ -22,6 +22,9 @@ fn row(state: State, text: &str, problems: Vec<Problem>) -> Row {
         provider: text.to_owned(),
         problems,
         objects: BTreeMap::from([(text.to_owned(), text.to_owned())]),
+        certificates: ["2027-01-15T08:00:00Z", "2027-01-20T08:02:00Z", "2027-06-01T00:00:00Z"]
+            .map(|not_after| Certificate { path: text.to_owned(), not_after: not_after.parse().unwrap() })
+            .into(),
         last_success: Some("2027-01-15T08:00:00Z".parse().unwrap()),
         next_rotation: Some("2027-01-15T08:03:00Z".parse().unwrap()),
         secrets: vec![Secret { name: text.to_owned(), synced: false }],
@@ -96,6 +99,9 @@ async fn a_reader_sees_what_is_broken_first_and_what_to_do() {
         page.contains(">90 s ago<") && page.contains(">in 90 s<") && page.contains("3 more are left out"),
         "{page}"
     );
+    for end in ["bad\"", ">expired 90 s ago<", "doubtful\"", ">in 5 days<", ">in 136 days<"] {
+        assert!(page.contains(end), "{end}: {page}");
+    }
     assert!(page.contains("4 volumes were mounted before"), "{page}");
 }
 

@@ -189,6 +189,9 @@ impl Node {
             if changed || volume.content_since.is_none() {
                 volume.content_since = Some(now);
             }
+            if changed {
+                volume.certificates = content.certificates;
+            }
             volume.last_success = Some(now);
             volume.fresh_since = Instant::now();
             volume.schedule.succeed();

@@ -2,9 +2,12 @@
 
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference, Time};
-use keymount_api::{Condition, ObjectVersion, PodVolumeStatus, SecretProviderClassPodStatus, labels};
+use keymount_api::{
+    CertificateExpiry, Condition, ObjectVersion, PodVolumeStatus, SecretProviderClassPodStatus, labels,
+};
 use sha2::{Digest as _, Sha256};
 
+use crate::certificates::Certificate;
 use crate::kubernetes::is_object_name;
 use crate::request::{ClassKey, PodRef};
 use crate::volume::Failure;
@@ -25,6 +28,8 @@ pub(crate) struct View {
     pub(crate) targets: Vec<String>,
     /// Objects in them, sorted by id.
     pub(crate) versions: Vec<(String, String)>,
+    /// Certificates in them, the first to expire first.
+    pub(crate) certificates: Vec<Certificate>,
     /// When the content was fetched.
     pub(crate) fetched: Option<Timestamp>,
     /// Why the first mount failed.
@@ -130,6 +135,14 @@ pub(crate) fn desired(
             .iter()
             .map(|(id, version)| ObjectVersion { id: id.clone(), version: version.clone() })
             .collect(),
+        certificates: view
+            .certificates
+            .iter()
+            .map(|found| CertificateExpiry {
+                path: found.path.clone(),
+                not_after: Some(Time(found.not_after)),
+            })
+            .collect(),
         last_success_time: view.fetched.map(Time),
         conditions,
     };
@@ -173,7 +186,7 @@ fn told(failure: &Failure) -> String {
 }
 
 /// Whether the object in the cluster says what it should. Times do not count. Where the installed
-/// definition prunes conditions, their absence says that all is well, and only that.
+/// definition prunes conditions, their absence says that all is well, and only that; certificates are pruned with them.
 #[must_use]
 pub(crate) fn says_the_same(
     live: &SecretProviderClassPodStatus,
@@ -195,12 +208,13 @@ pub(crate) fn says_the_same(
     let told = |conditions: &[Condition]| -> Vec<_> {
         conditions.iter().map(|c| (c.type_.clone(), c.status.clone(), c.reason.clone())).collect()
     };
-    let conditions = if live.status.conditions.is_empty() {
+    let fields_of_ours = if live.status.conditions.is_empty() {
         desired.status.conditions.iter().all(|condition| condition.status == "True")
     } else {
         told(&live.status.conditions) == told(&desired.status.conditions)
+            && live.status.certificates == desired.status.certificates
     };
-    conditions && facts(live) == facts(desired)
+    fields_of_ours && facts(live) == facts(desired)
 }
 
 #[cfg(test)]
@@ -301,14 +315,19 @@ mod tests {
 
     #[test]
     fn pruned_conditions_say_that_all_is_well_and_only_that() {
-        let well = View { targets: vec!["/t".into()], rotation: Some(None), ..View::default() };
+        let certificates = vec![Certificate { not_after: at(100), path: "tls.crt".into() }];
+        let well = View { targets: vec!["/t".into()], rotation: Some(None), certificates, ..View::default() };
         let bad = View { rotation: Some(Some(failure("ProviderError"))), ..well.clone() };
         let [well, bad] = [well, bad].map(|view| desired(&key("web", "class"), &view, "n", &[], at(0)));
         let mut pruned = well.clone();
         pruned.status.conditions.clear();
+        pruned.status.certificates.clear();
         pruned.status.last_success_time = None;
         assert!(says_the_same(&pruned, &well));
         assert!(!says_the_same(&pruned, &bad));
+        let mut older = well.clone();
+        older.status.certificates.clear();
+        assert!(!says_the_same(&older, &well), "written by a version that did not look");
         let mut stripped = well.clone();
         stripped.metadata.labels = None;
         assert!(!says_the_same(&stripped, &well), "a label that was taken away is put back");

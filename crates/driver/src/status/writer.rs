@@ -10,17 +10,19 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::Pod;
 use keymount_api::{Condition, SecretProviderClassPodStatus, labels};
 use keymount_clock::WallClock;
+use keymount_volume::Volumes;
 use kube::api::{Api, PostParams};
 use kube::{Client, ResourceExt as _};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::object::{StatusKey, View, desired, keep_times, says_the_same};
+use crate::certificates::{self, Certificates};
 use crate::kubernetes::{WritePace, api_error};
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
 use crate::queue::{Done, Queue};
-use crate::volume::Failure;
+use crate::volume::{Failure, Volume};
 
 /// Objects that are written at one time.
 const WORKERS: usize = 8;
@@ -35,15 +37,29 @@ const FORGOTTEN: Duration = Duration::from_secs(600);
 /// Objects that are remembered at most; further failed mounts are only logged.
 const MOST: usize = 10_000;
 
+/// What a [`StatusWriter`] works with.
+pub(crate) struct Parts {
+    /// The API server.
+    pub(crate) client: Client,
+    /// Name of the node.
+    pub(crate) node: String,
+    /// Whether volumes are rotated.
+    pub(crate) rotates: bool,
+    /// Dates conditions.
+    pub(crate) clock: WallClock,
+    /// Spaces writes out.
+    pub(crate) pace: Arc<WritePace>,
+    /// Volumes to tell of.
+    pub(crate) ledger: Arc<Ledger>,
+    /// Where their files are.
+    pub(crate) volumes: Arc<Volumes>,
+    /// Counts how long it takes.
+    pub(crate) metrics: Arc<Metrics>,
+}
+
 /// Keeps the objects of this node's pods up to date.
 pub(crate) struct StatusWriter {
-    client: Client,
-    node: String,
-    rotates: bool,
-    clock: WallClock,
-    pace: Arc<WritePace>,
-    ledger: Arc<Ledger>,
-    metrics: Arc<Metrics>,
+    parts: Parts,
     queue: Arc<Queue<StatusKey>>,
     objects: Mutex<HashMap<StatusKey, Object>>,
 }
@@ -76,19 +92,10 @@ enum Trouble {
 }
 
 impl StatusWriter {
-    /// A writer for the pods of `node`.
+    /// A writer for the pods of a node.
     #[must_use]
-    pub(crate) fn new(
-        client: Client,
-        node: String,
-        rotates: bool,
-        clock: WallClock,
-        pace: Arc<WritePace>,
-        ledger: Arc<Ledger>,
-        metrics: Arc<Metrics>,
-    ) -> Arc<Self> {
-        let (queue, objects) = (Queue::new(), Mutex::default());
-        Arc::new(Self { client, node, rotates, clock, pace, ledger, metrics, queue, objects })
+    pub(crate) fn new(parts: Parts) -> Arc<Self> {
+        Arc::new(Self { parts, queue: Queue::new(), objects: Mutex::default() })
     }
 
     /// Works until `stop` is cancelled.
@@ -181,8 +188,8 @@ impl StatusWriter {
     /// A volume is going away; the object goes with its pod.
     pub(crate) fn unmounting(&self, key: &StatusKey, target: &Path) {
         let mut others = false;
-        self.ledger.for_each(|path, volume| {
-            others |= path != target && volume.pod == key.pod && volume.class.key().name == key.class;
+        self.parts.ledger.for_each(|path, volume| {
+            others |= path != target && is_of(volume, key);
         });
         if !others {
             self.queue.remove(key);
@@ -231,6 +238,7 @@ impl StatusWriter {
     }
 
     async fn bring_up_to_date(&self, key: &StatusKey) -> Done {
+        self.read_certificates(key).await;
         let Some(view) = self.view(key) else { return Done::Finished };
         let (conditions, exists, known) = {
             let mut objects = self.objects();
@@ -246,11 +254,11 @@ impl StatusWriter {
             let name = object.identity.as_ref().map(|(name, _)| name.clone());
             (object.conditions.clone(), object.exists, name.zip(object.version.clone()))
         };
-        let wanted = desired(key, &view, &self.node, &conditions, self.clock.now());
+        let wanted = desired(key, &view, &self.parts.node, &conditions, self.parts.clock.now());
         match self.write(key, wanted, exists, known).await {
             Ok(written) => {
                 if let Some(took) = self.queue.asked_ago(key) {
-                    self.metrics.converged("status", took);
+                    self.parts.metrics.converged("status", took);
                 }
                 let done = after(&view);
                 if let Some(object) = self.objects().get_mut(key) {
@@ -284,11 +292,12 @@ impl StatusWriter {
         exists: bool,
         known: Option<(String, String)>,
     ) -> Result<SecretProviderClassPodStatus, Trouble> {
-        let api: Api<SecretProviderClassPodStatus> = Api::namespaced(self.client.clone(), &key.pod.namespace);
+        let api: Api<SecretProviderClassPodStatus> =
+            Api::namespaced(self.parts.client.clone(), &key.pod.namespace);
         if let Some((name, version)) = known {
             let mut ours = wanted.clone();
             (ours.metadata.name, ours.metadata.resource_version) = (Some(name.clone()), Some(version));
-            self.pace.turn().await;
+            self.parts.pace.turn().await;
             match tokio::time::timeout(TIMEOUT, api.replace(&name, &PostParams::default(), &ours)).await {
                 Ok(Ok(replaced)) => return Ok(sent(replaced, wanted)),
                 // Somebody has written there or deleted it: read it, as if nothing were known.
@@ -351,7 +360,7 @@ impl StatusWriter {
         wanted.metadata.labels.get_or_insert_default().extend(ours.labels.unwrap_or_default());
         wanted.metadata.owner_references = ours.owner_references;
         wanted.metadata.managed_fields = None;
-        self.pace.turn().await;
+        self.parts.pace.turn().await;
         let replaced = answered(api.replace(&wanted.name_any(), &PostParams::default(), &wanted)).await?;
         Ok(sent(replaced, wanted))
     }
@@ -361,7 +370,7 @@ impl StatusWriter {
         api: &Api<SecretProviderClassPodStatus>,
         wanted: &SecretProviderClassPodStatus,
     ) -> Result<Option<SecretProviderClassPodStatus>, Trouble> {
-        self.pace.turn().await;
+        self.parts.pace.turn().await;
         match tokio::time::timeout(TIMEOUT, api.create(&PostParams::default(), wanted)).await {
             Ok(Ok(created)) => Ok(Some(created)),
             Ok(Err(kube::Error::Api(status))) if status.reason == "AlreadyExists" => Ok(None),
@@ -380,23 +389,51 @@ impl StatusWriter {
         if owners.into_iter().all(|owner| owner.uid == key.pod.uid) {
             return Ok(());
         }
-        let pods: Api<Pod> = Api::namespaced(self.client.clone(), &key.pod.namespace);
+        let pods: Api<Pod> = Api::namespaced(self.parts.client.clone(), &key.pod.namespace);
         match answered(pods.get_opt(&key.pod.name)).await? {
             Some(pod) if pod.metadata.uid.as_deref() == Some(key.pod.uid.as_str()) => Ok(()),
             _ => Err(Trouble::NotOurs),
         }
     }
 
+    /// Looks into files of the pod's volumes of the class that are new, to tell when their certificates expire.
+    async fn read_certificates(&self, key: &StatusKey) {
+        let mut unread = Vec::new();
+        self.parts.ledger.for_each(|path, volume| {
+            // While files are replaced, what is read belongs to nothing; the end of that asks again.
+            if volume.certificates == Certificates::Unread && !volume.changing && is_of(volume, key) {
+                unread.push((path.to_owned(), volume.content_since));
+            }
+        });
+        for (target, since) in unread {
+            let (volumes, path) = (Arc::clone(&self.parts.volumes), target.clone());
+            let found = match tokio::task::spawn_blocking(move || certificates::read(&volumes, &path)).await {
+                Ok(Ok(found)) => found,
+                Ok(Err(error)) => {
+                    tracing::debug!(target_path = %target.display(), err = error.report(), "cannot look for certificates");
+                    continue;
+                }
+                Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+            };
+            self.parts.ledger.with(&target, |volume| {
+                if volume.content_since == since && !volume.changing {
+                    volume.certificates = found;
+                }
+            });
+        }
+    }
+
     /// What the ledger and this writer know of the pod's volumes of the class.
     fn view(&self, key: &StatusKey) -> Option<View> {
-        let mut view = View { rotation: self.rotates.then_some(None), ..View::default() };
-        let (mut targets, mut versions) = (BTreeSet::new(), BTreeMap::new());
-        self.ledger.for_each(|path, volume| {
-            if volume.pod != key.pod || volume.class.key().name != key.class {
+        let mut view = View { rotation: self.parts.rotates.then_some(None), ..View::default() };
+        let (mut targets, mut versions, mut found) = (BTreeSet::new(), BTreeMap::new(), BTreeSet::new());
+        self.parts.ledger.for_each(|path, volume| {
+            if !is_of(volume, key) {
                 return;
             }
             targets.insert(path.to_string_lossy().into_owned());
             versions.extend(volume.versions.clone());
+            found.extend(volume.certificates.known().iter().cloned());
             view.fetched = view.fetched.max(volume.last_success);
             if let (Some(rotation @ None), Some(failure)) = (&mut view.rotation, &volume.last_failure) {
                 *rotation = Some(failure.clone());
@@ -404,6 +441,7 @@ impl StatusWriter {
         });
         view.targets = targets.into_iter().collect();
         view.versions = versions.into_iter().collect();
+        view.certificates = found.into_iter().take(certificates::MOST).collect();
         let objects = self.objects();
         let object = objects.get(key)?;
         if view.targets.is_empty() {
@@ -419,6 +457,11 @@ impl StatusWriter {
     fn objects(&self) -> MutexGuard<'_, HashMap<StatusKey, Object>> {
         self.objects.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether an object tells of a volume.
+fn is_of(volume: &Volume, key: &StatusKey) -> bool {
+    volume.pod == key.pod && volume.class.key().name == key.class
 }
 
 /// When to look again at what has been told.

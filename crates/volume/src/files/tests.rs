@@ -10,7 +10,7 @@ fn provider_written(
     most_files: u64,
 ) -> Result<Vec<(String, Vec<u8>)>, &'static str> {
     let root = Dir::open(path).expect("opens");
-    match Reader::new(most_bytes, most_files).provider_written(&root) {
+    match Reader::new(most_bytes, most_files, b"").provider_written(&root) {
         Ok(files) => Ok(files.into_iter().map(|(path, contents)| (path, contents.into_inner())).collect()),
         Err(ReadError::TooManyBytes) => Err("bytes"),
         Err(ReadError::TooManyFiles) => Err("files"),
@@ -50,6 +50,9 @@ fn hostile_volume() {
     std::os::unix::net::UnixListener::bind(at("socket")).expect("socket");
 
     let files = provider_written(directory.path(), 100, 100).expect("reads");
+    let root = Dir::open(directory.path()).expect("opens");
+    let beginning = Reader::new(4, 100, b"22").provider_written(&root).ok().expect("no more is needed");
+    assert_eq!(beginning.into_keys().collect::<Vec<_>>(), ["sub/deep/file", "tree/deep/file"]);
     let expected: [(&str, &[u8]); 6] = [
         ("alias", b"1"),
         ("empty", b""),

@@ -27,9 +27,21 @@ impl Volumes {
     /// [`VolumeError::NotMounted`] also for a volume without complete files, [`VolumeError::ReadLimit`],
     /// [`VolumeError::Read`].
     pub fn read_files(&self, target: &Path) -> Result<BTreeMap<String, SecretBytes>, VolumeError> {
+        self.read_files_beginning(target, &[])
+    }
+
+    /// Those of the [files](Self::read_files) whose content begins so. Of the others no more is read than that.
+    ///
+    /// # Errors
+    /// As [`read_files`](Self::read_files).
+    pub fn read_files_beginning(
+        &self,
+        target: &Path,
+        beginning: &[u8],
+    ) -> Result<BTreeMap<String, SecretBytes>, VolumeError> {
         let (target, root, mut content) = self.open_volume(target)?;
         for _ in 0..ATTEMPTS {
-            let read = self.read_content(&root, &content);
+            let read = self.read_content(&root, &content, beginning);
             match layout::content(&root) {
                 // What was read may lack files that were being removed.
                 Ok(now) if now != content => content = now,
@@ -62,9 +74,10 @@ impl Volumes {
         &self,
         root: &Dir,
         content: &Content,
+        beginning: &[u8],
     ) -> Result<BTreeMap<String, SecretBytes>, ReadError> {
         let limits = &self.options.read_limits;
-        let reader = Reader::new(limits.max_bytes, limits.most_files());
+        let reader = Reader::new(limits.max_bytes, limits.most_files(), beginning);
         match content {
             Content::Incomplete => Err(ReadError::Incomplete),
             Content::ProviderWritten { .. } => reader.provider_written(root),

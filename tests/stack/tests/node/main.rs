@@ -2,6 +2,7 @@
 
 mod answers;
 mod api;
+mod certificates;
 mod faults;
 mod flags;
 mod interleavings;

@@ -67,7 +67,7 @@ paused_stack_test!(the_exposition_after_all_that_can_happen, |_| async {
     sleep(Duration::from_secs(300)).await;
     // Rotations: unchanged, changed, failed.
     refresh("unchanged").await;
-    node.provider.answer(|_| reply("v2", &[("password", "second")]));
+    node.provider.answer(|_| reply("v2", &[("password", "second"), ("tls.crt", super::certificates::LEAF)]));
     refresh("changed").await;
     // A volume that goes, and one that cannot.
     let other = node.mount().volume("other");

@@ -58,7 +58,7 @@ paused_stack_test!(with_the_go_drivers_definitions_everything_works_without_a_wr
         node.api.get("customresourcedefinitions.apiextensions.k8s.io", "", STATUSES).unwrap();
     for version in definition["spec"]["versions"].as_array_mut().unwrap() {
         let status = &mut version["schema"]["openAPIV3Schema"]["properties"]["status"]["properties"];
-        for field in ["conditions", "lastSuccessTime"] {
+        for field in ["certificates", "conditions", "lastSuccessTime"] {
             status.as_object_mut().unwrap().remove(field).expect("a field of ours");
         }
     }
@@ -67,9 +67,11 @@ paused_stack_test!(with_the_go_drivers_definitions_everything_works_without_a_wr
         "web",
         &json!([{"secretName": "s", "type": "Opaque", "data": [{"objectName": "password", "key": "p"}]}]),
     );
+    node.provider.answer(|_| reply("v1", &[("password", "first"), ("tls.crt", super::certificates::LEAF)]));
     node.publish().await.unwrap();
     let status = node.status(|status| status["status"]["mounted"] == true).await;
     assert_eq!(status["status"]["conditions"], Value::Null);
+    assert_eq!(status["status"]["certificates"], Value::Null);
     node.secret("s", |secret| !secret.is_null()).await;
     let quiet = |node: &Node, most: u64| {
         let writes = node.api.journal().count(Verb::Create, "secretproviderclasspodstatuses")
@@ -84,7 +86,7 @@ paused_stack_test!(with_the_go_drivers_definitions_everything_works_without_a_wr
     node.provider.answer(|_| Err(Status::internal("boom")));
     sleep(HOUR).await;
     quiet(&node, 1);
-    node.provider.answer(|_| reply("v2", &[("password", "second")]));
+    node.provider.answer(|_| reply("v2", &[("password", "second"), ("tls.crt", super::certificates::LEAF)]));
     node.status(|status| status["status"]["objects"][0]["version"] == "v2").await;
     sleep(HOUR).await;
     quiet(&node, 2);
