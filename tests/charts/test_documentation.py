@@ -108,3 +108,67 @@ class Commands(unittest.TestCase):
             self.assertIn("kind: DaemonSet", built.stdout)
         elif path != "classes.yaml":
             self.assertTrue((self.place / path).is_file(), path)
+
+
+# What kubectl 1.33 takes, as far as the pages use it: the flags of each command, and of all.
+KUBECTL = {
+    "annotate": {"--overwrite"}, "apply": {"-f", "-k", "--server-side", "--force-conflicts"}, "delete": {"--ignore-not-found"}, "describe": set(), "exec": {"-it", "-c"},
+    "get": {"-A", "--all-namespaces", "-o", "--output", "--field-selector", "-l", "-w"}, "logs": {"-f", "--tail"}, "patch": {"--type", "--patch-file"}, "port-forward": set(),
+    "rollout": set(), "label": {"--overwrite"}, "taint": set(),
+}
+EVERYWHERE = {"-n": True, "--namespace": True, "--context": True}
+# Flags with a value of their own.
+VALUED = {"-f", "-k", "-o", "--output", "--field-selector", "-l", "-c", "--type", "--patch-file", "--tail"}
+
+
+class Kubectl(unittest.TestCase):
+    """There is no kubectl here; its commands, flags, kinds and the objects of the charts that the pages name exist."""
+
+    @classmethod
+    def setUpClass(cls):
+        install("definitions", CRDS)
+        cls.addClassCleanup(uninstall, "definitions")
+        eventually(lambda: any(r["kind"] == "SecretProviderClass" for r in request("GET", "/apis/secrets-store.csi.x-k8s.io/v1")["resources"]))
+        lists = ["/api/v1", *(f"/apis/{group['preferredVersion']['groupVersion']}" for group in request("GET", "/apis")["groups"])]
+        found = [resource for path in lists for resource in request("GET", path)["resources"]]
+        cls.kinds = {name for one in found for name in (one["name"], one.get("singularName"), *one.get("shortNames", [])) if name}
+        rendered = helm("template", "csi", AZURE, "--namespace", NAMESPACE)
+        cls.objects = set(re.findall(r"^  name: (\S+)$", rendered, re.MULTILINE))
+
+    def test_every_line_names_what_there_is(self):
+        seen = 0
+        for page in PAGES:
+            for block in blocks(page, "sh(?: cluster| azure)?"):
+                for line in block.replace("\\\n", " ").splitlines():
+                    if line.strip().startswith("kubectl "):
+                        with self.subTest(page.name, line=line):
+                            self.check(shlex.split(line.split("|")[0].split(" > ")[0], comments=True)[1:])
+                            seen += 1
+        self.assertGreaterEqual(seen, 12)
+
+    def check(self, words):
+        """The words behind `kubectl`."""
+        words, plain = words[:words.index("--")] if "--" in words else words, []
+        rest = iter(words)
+        flags = set()
+        for word in rest:
+            name = word.split("=")[0] if word.startswith("--") else word
+            if not word.startswith("-"):
+                plain.append(word)
+                continue
+            if name not in EVERYWHERE:
+                flags.add(name)
+            if (name in VALUED or EVERYWHERE.get(name)) and "=" not in word:
+                next(rest)
+        command, *arguments = plain
+        self.assertIn(command, KUBECTL)
+        self.assertLessEqual(flags, KUBECTL[command])
+        if command == "rollout":
+            self.assertIn(arguments.pop(0), ("status", "restart"))
+        if command in ("exec", "logs", "apply") or command == "port-forward" and "/" not in arguments[0]:
+            return
+        kind, _, name = arguments[0].partition("/")
+        for one in kind.split(","):
+            self.assertTrue(one.lower() in self.kinds, f"{one} is no kind")
+        if name:
+            self.assertIn(name, self.objects)

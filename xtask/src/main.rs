@@ -74,6 +74,9 @@ enum Chore {
         output: std::path::PathBuf,
         /// The command as people type it
         title: String,
+        /// Numbers of the steps of a demo that are drawn; all, if none is given
+        #[arg(long, value_delimiter = ',')]
+        steps: Vec<u32>,
         /// The command
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
         command: Vec<String>,
@@ -107,7 +110,7 @@ fn main() -> anyhow::Result<()> {
         Chore::Images(arguments) => images::build(&arguments),
         Chore::Performance(arguments) => performance::performance(&arguments),
         Chore::Docs { check } => generated::update(reference::files()?, check),
-        Chore::Picture { output, title, command } => picture::draw(&output, &title, &command),
+        Chore::Picture { output, title, steps, command } => picture::draw(&output, &title, &steps, &command),
         Chore::Site { mdbook } => site::build(&mdbook),
     }
 }

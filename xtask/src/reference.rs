@@ -117,7 +117,7 @@ fn parameters() -> String {
     table
 }
 
-/// For the driver's status page: number, code, meaning and remedy of what it may show, by tabs.
+/// For the driver's status page: code, meaning and remedy of what it may show, by tabs.
 fn remedies() -> String {
     let shown = keymount_catalogue::entries();
     let shown = shown.iter().filter(|entry| entry.area != keymount_catalogue::Area::Lint);
@@ -125,7 +125,7 @@ fn remedies() -> String {
     for entry in shown {
         let [meaning, remedy] = [entry.meaning, entry.remedy]
             .map(|text| keymount_catalogue::sentence(text).replace(['\n', '\t'], " ").replace('`', ""));
-        let _ = writeln!(table, "{}\t{}\t{meaning}\t{remedy}", entry.id, entry.code);
+        let _ = writeln!(table, "{}\t{meaning}\t{remedy}", entry.code);
     }
     table
 }

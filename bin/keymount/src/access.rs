@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
 
 /// Which cluster.
@@ -37,6 +37,20 @@ pub(crate) struct Cluster {
 }
 
 impl Access {
+    /// As the flags of these names say it.
+    pub(crate) fn of(kubeconfig: Option<PathBuf>, context: Option<String>) -> Self {
+        Self { kubeconfig, context }
+    }
+
+    /// Names of the contexts there are.
+    pub(crate) fn contexts(&self) -> anyhow::Result<Vec<String>> {
+        let file = match &self.kubeconfig {
+            Some(path) => Kubeconfig::read_from(path)?,
+            None => Kubeconfig::read()?,
+        };
+        Ok(file.contexts.into_iter().map(|context| context.name).collect())
+    }
+
     /// Makes a client without connecting.
     pub(crate) async fn cluster(&self) -> anyhow::Result<Cluster> {
         keymount_identity::transport::install_tls_provider();
@@ -62,9 +76,13 @@ impl Access {
         {
             return Ok(config);
         }
-        Config::from_kubeconfig(&options)
-            .await
-            .context("cannot find out how to reach the cluster (give --kubeconfig)")
+        let file = Kubeconfig::read().map_err(|error| match error {
+            KubeconfigError::ReadConfig(..) => anyhow::anyhow!(
+                "no cluster is known: there is no ~/.kube/config, and KUBECONFIG is not set; give --kubeconfig FILE"
+            ),
+            other => anyhow::Error::new(other).context("cannot read ~/.kube/config"),
+        })?;
+        Ok(Config::from_custom_kubeconfig(file, &options).await?)
     }
 }
 

@@ -26,7 +26,7 @@ pub(crate) fn main(arguments: &Arguments) -> ExitCode {
     for code in &arguments.codes {
         let found = meant(code);
         if found.is_empty() {
-            output::complain("explain", &format!("there is no code {code}; `keymount explain` lists all"));
+            output::complain("explain", &format!("there is no code {code}; {}", nearby(code)));
             return ExitCode::from(2);
         }
         wanted.extend(found);
@@ -52,6 +52,20 @@ fn meant(text: &str) -> Vec<Entry> {
         }
         _ => recognise(text).into_iter().collect(),
     }
+}
+
+/// Codes whose name or meaning has the text, for who knows a word only.
+fn nearby(text: &str) -> String {
+    let text = text.to_ascii_lowercase();
+    let has = |entry: &&Entry| {
+        entry.code.to_ascii_lowercase().contains(&text) || entry.meaning.to_ascii_lowercase().contains(&text)
+    };
+    let found: Vec<_> =
+        entries().iter().filter(has).map(|entry| format!("{} {}", entry.id, entry.code)).collect();
+    if text.len() < 3 || found.is_empty() || found.len() > 20 {
+        return "`keymount explain` lists all".to_owned();
+    }
+    format!("these have that word: {}", found.join(", "))
 }
 
 fn json(entry: &Entry) -> String {

@@ -24,6 +24,8 @@ pub(crate) enum Command {
     Verify {
         #[arg(long, default_value_t = 60)]
         timeout: u64,
+        #[arg(long, default_value = "AzurePublicCloud")]
+        cloud_name: String,
     },
     /// The demo, once it has a mount namespace of its own
     Demo(demo::InsideArguments),
@@ -36,15 +38,15 @@ pub(crate) fn main(command: Command) -> ExitCode {
         Command::Driver { arguments } => keymount_driver::program::main(arguments),
         Command::ProviderAzure { arguments } => keymount_azure::program::main(arguments, environment),
         Command::Emulate(arguments) => crate::emulate::main(*arguments),
-        Command::Verify { timeout } => verify(timeout),
+        Command::Verify { timeout, cloud_name } => verify(timeout, cloud_name),
         Command::Demo(arguments) => demo::inside(&arguments),
     }
 }
 
-fn verify(timeout: u64) -> ExitCode {
+fn verify(timeout: u64, cloud_name: String) -> ExitCode {
     let timeout = std::time::Duration::from_secs(timeout);
     let ended = crate::emulate::runtime()
-        .and_then(|runtime| runtime.block_on(Box::pin(crate::verify::inside(timeout))));
+        .and_then(|runtime| runtime.block_on(Box::pin(crate::verify::inside(timeout, cloud_name))));
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -1,8 +1,10 @@
 //! The command line: try, check and debug the Secrets Store CSI stack.
 //!
-//! A program named `kubectl-keymount` in the path is what kubectl runs for `kubectl keymount`; a link to this one is enough.
+//! A program named `kubectl-keymount` in the path is what kubectl runs for `kubectl keymount`, and `kubectl_complete-keymount` what
+//! completes the words behind that; links to this one are enough.
 
 mod access;
+mod complete;
 mod completions;
 mod demo;
 mod describe;
@@ -70,8 +72,11 @@ pub fn command() -> clap::Command {
 /// Runs what the arguments say; the first is the name the program was called by.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
+    if is_named(arguments.first(), "kubectl_complete-keymount") {
+        return complete::main(&arguments);
+    }
     let mut command = command();
-    if is_plugin(arguments.first()) {
+    if is_named(arguments.first(), "kubectl-keymount") {
         command = command.bin_name("kubectl keymount");
     }
     let arguments = command.get_matches_from(arguments);
@@ -97,7 +102,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-/// Whether kubectl has called.
-fn is_plugin(name: Option<&OsString>) -> bool {
-    name.and_then(|name| Path::new(name).file_stem()).is_some_and(|name| name == "kubectl-keymount")
+/// Whether the program was called by this name: kubectl runs it so.
+fn is_named(program: Option<&OsString>, name: &str) -> bool {
+    program.and_then(|program| Path::new(program).file_stem()).is_some_and(|found| found == name)
 }

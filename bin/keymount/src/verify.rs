@@ -10,6 +10,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use anyhow::Context as _;
+
 use crate::access::{Access, Scope};
 use crate::ended::ended;
 use crate::output::{self, Format, Progress};
@@ -23,7 +25,7 @@ pub(crate) use report::Report;
 /// Goes the way of a mount: class, credential, DNS, TCP, TLS, token, each object, with the time each takes. The code is the provider's own, so
 /// are errors and codes. Nothing is mounted and no content is shown. Runs on this machine with a token that the cluster makes for the service
 /// account, or with --in-cluster in a pod of its own with that service account, from the cluster's network. HTTPS_PROXY, SSL_CERT_FILE and
-/// AZURE_ENVIRONMENT_FILEPATH count as they do for the provider.
+/// AZURE_ENVIRONMENT_FILEPATH count as they do for the provider; a pod gets them by --env and --ca-file.
 ///
 /// Exit code: 0 when a mount would work, 1 when it would not, 2 when that cannot be found out.
 #[derive(clap::Args)]
@@ -62,12 +64,25 @@ pub(crate) struct Arguments {
     /// Node of that pod
     #[arg(long, value_name = "NODE", requires = "in_cluster")]
     node: Option<String>,
+    /// Certificates of authorities that this pod trusts, in PEM, as the provider does by SSL_CERT_FILE
+    #[arg(long, value_name = "FILE", requires = "in_cluster")]
+    ca_file: Option<PathBuf>,
+    /// Variable of that pod, such as HTTPS_PROXY; may be given several times
+    #[arg(long, value_name = "NAME=VALUE", requires = "in_cluster", value_parser = variable)]
+    env: Vec<(String, String)>,
     /// That pod is in the node's network, as the provider is
     #[arg(long, requires = "in_cluster")]
     host_network: bool,
     /// How to show it; wide is the same as table
     #[arg(long, short, value_enum, default_value_t)]
     output: Format,
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("it has the form NAME=VALUE".to_owned()),
+    }
 }
 
 pub(crate) fn main(arguments: &Arguments) -> ExitCode {
@@ -82,6 +97,12 @@ async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
         .namespace(&cluster)
         .ok_or_else(|| anyhow::anyhow!("a class is in one namespace: give it with --namespace"))?;
     let timeout = Duration::from_secs(arguments.timeout);
+    let authorities = match &arguments.ca_file {
+        Some(path) => {
+            Some(std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?)
+        }
+        None => None,
+    };
     let mut reports = Vec::new();
     for question in ask::questions(arguments, &cluster, &namespace).await? {
         let progress = Progress::of(format!("trying {namespace}/{}", question.class));
@@ -89,6 +110,9 @@ async fn run(arguments: &Arguments) -> anyhow::Result<bool> {
             let options = pod::Options {
                 image: &arguments.image,
                 node: arguments.node.as_deref(),
+                cloud_name: &arguments.cloud_name,
+                authorities: authorities.as_deref(),
+                environment: &arguments.env,
                 host_network: arguments.host_network,
                 timeout,
             };

@@ -9,6 +9,8 @@ mod page;
 mod recognise;
 mod rows;
 
+use std::sync::LazyLock;
+
 use keymount_reasons::number;
 
 pub use keymount_reasons::Number as Id;
@@ -122,7 +124,12 @@ pub fn sentence(text: &str) -> String {
 
 /// All entries, by number.
 #[must_use]
-pub fn entries() -> Vec<Entry> {
+pub fn entries() -> &'static [Entry] {
+    static ENTRIES: LazyLock<Vec<Entry>> = LazyLock::new(made);
+    &ENTRIES
+}
+
+fn made() -> Vec<Entry> {
     let provider = keymount_azure::catalogue();
     let texts = |row: &Row| {
         row.texts.or_else(|| {
@@ -150,8 +157,9 @@ pub fn find(wanted: &str) -> Option<Entry> {
         wanted.get(..2).filter(|start| start.eq_ignore_ascii_case("km")).map_or(wanted, |_| &wanted[2..]);
     let number: Option<u16> = digits.parse().ok();
     entries()
-        .into_iter()
+        .iter()
         .find(|entry| Some(entry.id.get()) == number || entry.code.eq_ignore_ascii_case(wanted))
+        .cloned()
 }
 
 #[cfg(test)]
@@ -180,7 +188,7 @@ mod tests {
     fn numbers_are_unique_in_order_and_of_their_area() {
         let entries = entries();
         assert!(entries.is_sorted_by(|one, next| one.id < next.id));
-        for entry in &entries {
+        for entry in entries {
             let area = Area::ALL.iter().position(|area| *area == entry.area).unwrap() + 1;
             assert_eq!(usize::from(entry.id.get() / 100), area, "{}", entry.code);
         }

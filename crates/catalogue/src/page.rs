@@ -18,7 +18,7 @@ pub fn page() -> String {
         }
         page.push('\n');
     }
-    for Entry { id, code, meaning, cause, example, remedy, .. } in &entries {
+    for Entry { id, code, meaning, cause, example, remedy, .. } in entries {
         let _ = write!(
             page,
             "### {id} {code}\n\n{}\n\n**Why.** {cause}\n\n    {}\n\n**What to do.** {}\n\n",

@@ -77,19 +77,21 @@ impl Options {
 const QUOTES_BODIES: [&str; 1] = ["kube_client::client"];
 
 /// Flags of klog that are read but change nothing here.
-const WITHOUT_EFFECT: [&str; 11] = [
-    "add_dir_header",
-    "alsologtostderr",
-    "log_backtrace_at",
-    "log_dir",
-    "log_file",
-    "log_file_max_size",
-    "logtostderr",
-    "one_output",
-    "skip_log_headers",
-    "stderrthreshold",
-    "vmodule",
+const WITHOUT_EFFECT: [(&str, &str); 11] = [
+    ("add_dir_header", NO_SOURCE),
+    ("alsologtostderr", NO_FILES),
+    ("log_backtrace_at", NO_SOURCE),
+    ("log_dir", NO_FILES),
+    ("log_file", NO_FILES),
+    ("log_file_max_size", NO_FILES),
+    ("logtostderr", NO_FILES),
+    ("one_output", NO_FILES),
+    ("skip_log_headers", NO_FILES),
+    ("stderrthreshold", NO_FILES),
+    ("vmodule", "-v applies to all files"),
 ];
+const NO_FILES: &str = "logs go to standard error";
+const NO_SOURCE: &str = "lines name no source file of Go";
 
 /// Installs the log for the whole process, and a panic hook that logs into it. A second call in one
 /// process (tests) changes nothing.
@@ -110,8 +112,8 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
 
 /// Says which of the given klog flags have no effect.
 pub fn warn_of_flags_without_effect(flags: &Flags) {
-    for flag in WITHOUT_EFFECT.into_iter().filter(|flag| flags.is_given(flag)) {
-        tracing::warn!(flag, "flag has no effect: logs go to standard error");
+    for (flag, why) in WITHOUT_EFFECT.into_iter().filter(|(flag, _)| flags.is_given(flag)) {
+        tracing::warn!(flag, why, "flag has no effect");
     }
 }
 

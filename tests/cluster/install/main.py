@@ -10,7 +10,7 @@ import unittest
 HERE = pathlib.Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE.parent.parent / "charts")]
 
-CHAPTERS = ["installation", "contents", "secrets", "identities", "rotation", "restarts", "upgrade", "network", "docs", "crowd", "rights", "removal"]
+CHAPTERS = ["installation", "contents", "secrets", "identities", "rotation", "people", "restarts", "upgrade", "network", "docs", "crowd", "rights", "removal"]
 ALWAYS = ["installation"]
 # They stop processes of the node, and read what the API server writes down.
 NOT_ON_EXISTING = {"restarts", "rights"}

@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn every_code_of_an_area_is_about_a_part() {
         for entry in keymount_catalogue::entries() {
-            let part = Part::of(&entry);
+            let part = Part::of(entry);
             assert_eq!(part == Part::Secrets, entry.area == Area::SecretSync, "{}", entry.code);
         }
     }

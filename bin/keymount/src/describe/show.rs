@@ -61,7 +61,9 @@ fn volume(out: &mut impl Write, volume: &Volume, now: Timestamp) -> io::Result<(
             None => None,
         };
         let all: Vec<_> = [fetched, stale, rotates].into_iter().flatten().collect();
-        writeln!(out, "    {DIM}{}{DIM:#}", all.join(", "))?;
+        if !all.is_empty() {
+            writeln!(out, "    {DIM}{}{DIM:#}", all.join(", "))?;
+        }
     } else {
         writeln!(out, "    {DIM}no driver has told anything of this volume{DIM:#}")?;
     }
@@ -85,7 +87,7 @@ fn error(out: &mut impl Write, error: &Explained, now: Timestamp) -> io::Result<
     let number = error.number.as_ref().map_or_else(String::new, |number| format!("{number} "));
     let since = error.since.map_or_else(String::new, |since| format!(", since {}", age(since, now)));
     writeln!(out, "\n  {BAD}{number}{}{BAD:#}{DIM}{since}{DIM:#}", error.code)?;
-    for line in error.text.lines() {
+    for line in essence(&error.text) {
         writeln!(out, "    {line}")?;
     }
     if let Some(cause) = error.cause {
@@ -95,4 +97,56 @@ fn error(out: &mut impl Write, error: &Explained, now: Timestamp) -> io::Result<
         writeln!(out, "  {LABEL}What to do{LABEL:#}\n    {}", sentence(remedy))?;
     }
     Ok(())
+}
+
+/// What a text says to people: without rules between its parts, of a JSON body its message only, and without the reason and the
+/// hint at the end, which stand above and below it. The whole text is in the event, and in the JSON output.
+fn essence(text: &str) -> Vec<String> {
+    let (mut lines, mut in_body) = (Vec::new(), false);
+    for line in text.lines() {
+        let is_rule = line.len() > 9 && line.bytes().all(|byte| byte == b'-');
+        match line {
+            _ if is_rule => in_body = false,
+            "{" => in_body = true,
+            "}" => in_body = false,
+            _ if in_body => lines.extend(message(line).into_iter().flatten()),
+            _ if ["reason: ", "hint: "].iter().any(|start| line.starts_with(start)) => {}
+            _ => lines.push(line.to_owned()),
+        }
+    }
+    lines
+}
+
+/// Lines of the message of an error body of Key Vault or Entra, if this is it.
+fn message(line: &str) -> Option<Vec<String>> {
+    let (name, value) = line.trim().split_once(": ")?;
+    let is_it = matches!(name, "\"message\"" | "\"error_description\"");
+    let value: String = serde_json::from_str(value.trim_end_matches(',')).ok().filter(|_| is_it)?;
+    Some(value.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_body_the_message_is_shown_and_what_is_no_body_as_it_is() {
+        let rule = "-".repeat(80);
+        let text = format!(
+            "GET https://kv1.vault.azure.net/secrets/a/\n{rule}\nRESPONSE 403: 403 Forbidden\nERROR CODE: Forbidden\n{rule}\n{{\n  \"error\": {{\n    \
+             \"code\": \"Forbidden\",\n    \"message\": \"not authorized.\\r\\nVault: kv1\\r\\n\",\n    \"innererror\": {{}}\n  }}\n}}\n{rule}\n\
+             reason: VaultForbidden (KM0408)\nhint: look"
+        );
+        let shown = [
+            "GET https://kv1.vault.azure.net/secrets/a/",
+            "RESPONSE 403: 403 Forbidden",
+            "ERROR CODE: Forbidden",
+            "not authorized.",
+            "Vault: kv1",
+        ];
+        assert_eq!(essence(&text), shown);
+        // A body that was cut off does not swallow what follows.
+        assert_eq!(essence(&format!("a\n{{\n  \"error\n{rule}\nb")), ["a", "b"]);
+        assert_eq!(essence("provider not found (no azure.sock)"), ["provider not found (no azure.sock)"]);
+    }
 }

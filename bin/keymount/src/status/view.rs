@@ -27,7 +27,7 @@ pub(crate) struct VolumeView {
     /// Since when it cannot be fetched again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) stale_since: Option<Timestamp>,
-    /// Whether the driver fetches it again periodically; unknown where the installed definitions prune conditions.
+    /// Whether the driver fetches it again periodically; unknown where nothing is mounted, or the installed definitions prune conditions.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) rotates: Option<bool>,
     /// What is wrong.
@@ -131,7 +131,8 @@ impl VolumeView {
             certificates: status.certificates.clone(),
             last_success: status.last_success_time.as_ref().map(|time| time.0),
             stale_since: stale_since.map(|time| time.0),
-            rotates: (!status.conditions.is_empty()).then(|| has("RotationSucceeded")),
+            // What is not mounted is not rotated, and that says nothing of the driver.
+            rotates: (status.mounted && !status.conditions.is_empty()).then(|| has("RotationSucceeded")),
             problems: failed.iter().map(|condition| Problem::of(condition)).collect(),
             secrets: None,
         }
@@ -211,7 +212,7 @@ mod tests {
         let view = view(false, &[("Mounted", "False", "TenantMissing")]);
         assert_eq!(view.problems[0].number.as_deref(), Some("KM0107"));
         assert!(view.problems[0].remedy.unwrap().contains("tenantID"), "{:?}", view.problems);
-        assert_eq!(view.rotates, Some(false));
+        assert_eq!(view.rotates, None);
     }
 
     #[test]
@@ -230,5 +231,6 @@ mod tests {
     #[test]
     fn pruned_conditions_say_nothing_about_rotation() {
         assert_eq!(view(true, &[]).rotates, None);
+        assert_eq!(view(true, &[("Mounted", "True", "Mounted")]).rotates, Some(false));
     }
 }

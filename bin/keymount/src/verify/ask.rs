@@ -169,7 +169,7 @@ impl Question {
 
     /// The audiences for which kubelet sends tokens; where the CSIDriver object may not be read, those that the provider
     /// has a use for.
-    async fn audiences(&self, cluster: &Cluster) -> Vec<String> {
+    pub(super) async fn audiences(&self, cluster: &Cluster) -> Vec<String> {
         if self.parameters.get("clientID").is_none_or(String::is_empty) {
             return Vec::new();
         }

@@ -1,7 +1,7 @@
 //! The same in the cluster: a short-lived pod with the workload's service account.
 //!
-//! The pod gets the parameters of the class, and by projection what kubelet would send for it: a token of its service account for the
-//! provider's audience, and the Secret of nodePublishSecretRef. Its service account needs no right at the API server.
+//! The pod gets the parameters of the class, and by projection what kubelet would send for it: tokens of its service account for the
+//! audiences of the CSIDriver object, and the Secret of nodePublishSecretRef. Its service account needs no right at the API server.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,14 +23,20 @@ const TOKENS: &str = "/var/run/keymount/tokens";
 const SECRET: &str = "/var/run/keymount/secret";
 /// Variable with the attributes, as JSON without anything secret.
 const ATTRIBUTES: &str = "KEYMOUNT_VERIFY_ATTRIBUTES";
-/// Variable with the audience of the token.
-const AUDIENCE: &str = "KEYMOUNT_VERIFY_AUDIENCE";
+/// Variable with the audiences of the tokens, as a JSON array.
+const AUDIENCES: &str = "KEYMOUNT_VERIFY_AUDIENCES";
+/// Annotation with certificates of authorities, by which a file of the pod gets them: no other object is needed for that.
+const AUTHORITIES: &str = "keymount.io/verify-authorities";
 /// For pulling the image and starting, beyond the attempt itself.
 const START: Duration = Duration::from_secs(90);
 
 pub(crate) struct Options<'a> {
     pub(crate) image: &'a str,
     pub(crate) node: Option<&'a str>,
+    pub(crate) cloud_name: &'a str,
+    /// PEM of authorities to trust.
+    pub(crate) authorities: Option<&'a str>,
+    pub(crate) environment: &'a [(String, String)],
     pub(crate) host_network: bool,
     pub(crate) timeout: Duration,
 }
@@ -47,7 +53,8 @@ pub(crate) async fn run(
     options: &Options<'_>,
 ) -> anyhow::Result<Report> {
     let pods: Api<Pod> = Api::namespaced(cluster.client.clone(), &question.namespace);
-    let pod: Pod = serde_json::from_value(manifest(question, options))?;
+    let audiences = question.audiences(cluster).await;
+    let pod: Pod = serde_json::from_value(manifest(question, options, &audiences))?;
     let made = pods.create(&PostParams::default(), &pod).await;
     let made = made.map_err(|error| explain(&error, &format!("make a pod in {}", question.namespace)))?;
     let name = made.metadata.name.context("the pod has no name")?;
@@ -101,12 +108,26 @@ fn why_not_started(pod: &Pod) -> Option<String> {
 }
 
 /// The pod. It fits the restricted pod security standard, but for --host-network.
-fn manifest(question: &Question, options: &Options<'_>) -> Value {
-    let audience = keymount_identity::WORKLOAD_IDENTITY_AUDIENCE;
-    let mut volumes = vec![json!({"name": "tokens", "projected": {"sources": [
-        {"serviceAccountToken": {"audience": audience, "expirationSeconds": 600, "path": "token"}},
-    ]}})];
-    let mut mounts = vec![json!({"name": "tokens", "mountPath": TOKENS, "readOnly": true})];
+fn manifest(question: &Question, options: &Options<'_>, audiences: &[String]) -> Value {
+    let token = |(number, audience): (usize, &String)| json!({"serviceAccountToken": {"audience": audience, "expirationSeconds": 600, "path": format!("token-{number}")}});
+    let mut sources: Vec<_> = audiences.iter().enumerate().map(token).collect();
+    let variable = |(name, value): &(String, String)| json!({"name": name, "value": value});
+    let mut environment: Vec<_> = options.environment.iter().map(variable).collect();
+    let mut annotations = json!({});
+    if let Some(authorities) = options.authorities {
+        annotations[AUTHORITIES] = authorities.into();
+        let path = format!("metadata.annotations['{AUTHORITIES}']");
+        sources
+            .push(json!({"downwardAPI": {"items": [{"path": "ca.pem", "fieldRef": {"fieldPath": path}}]}}));
+        environment.push(json!({"name": "SSL_CERT_FILE", "value": format!("{TOKENS}/ca.pem")}));
+    }
+    environment.push(json!({"name": ATTRIBUTES, "value": question.attributes(None).to_string()}));
+    environment.push(json!({"name": AUDIENCES, "value": json!(audiences).to_string()}));
+    let (mut volumes, mut mounts) = (Vec::new(), Vec::new());
+    if !sources.is_empty() {
+        volumes.push(json!({"name": "tokens", "projected": {"sources": sources}}));
+        mounts.push(json!({"name": "tokens", "mountPath": TOKENS, "readOnly": true}));
+    }
     if let Some(secret) = &question.secret {
         volumes.push(json!({"name": "secret", "secret": {"secretName": secret}}));
         mounts.push(json!({"name": "secret", "mountPath": SECRET, "readOnly": true}));
@@ -116,6 +137,7 @@ fn manifest(question: &Question, options: &Options<'_>) -> Value {
         "metadata": {
             "generateName": "keymount-verify-",
             "namespace": question.namespace,
+            "annotations": annotations,
             "labels": {"app.kubernetes.io/name": "keymount-verify", "app.kubernetes.io/managed-by": "keymount"},
         },
         "spec": {
@@ -133,11 +155,8 @@ fn manifest(question: &Question, options: &Options<'_>) -> Value {
             "containers": [{
                 "name": "verify",
                 "image": options.image,
-                "args": ["internal", "verify", "--timeout", options.timeout.as_secs().to_string()],
-                "env": [
-                    {"name": ATTRIBUTES, "value": question.attributes(None).to_string()},
-                    {"name": AUDIENCE, "value": audience},
-                ],
+                "args": ["internal", "verify", "--timeout", options.timeout.as_secs().to_string(), "--cloud-name", options.cloud_name],
+                "env": environment,
                 "volumeMounts": mounts,
                 "resources": {
                     "requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"memory": "128Mi"},
@@ -157,17 +176,20 @@ fn manifest(question: &Question, options: &Options<'_>) -> Value {
 }
 
 /// Inside the pod: prints the steps as one line of JSON.
-pub(crate) async fn inside(timeout: Duration) -> anyhow::Result<()> {
+pub(crate) async fn inside(timeout: Duration, cloud_name: String) -> anyhow::Result<()> {
     let read = |name: &str| crate::internal::environment(name).with_context(|| format!("{name} is not set"));
     let mut attributes: Value = serde_json::from_str(&read(ATTRIBUTES)?)?;
-    let has_client = attributes["clientID"].as_str().is_some_and(|client| !client.is_empty());
-    if has_client {
-        let token =
-            std::fs::read_to_string(format!("{TOKENS}/token")).context("the token of the service account")?;
-        let tokens = json!({read(AUDIENCE)?: {"token": token.trim()}});
+    let audiences: Vec<String> = serde_json::from_str(&read(AUDIENCES)?)?;
+    let mut tokens = json!({});
+    for (number, audience) in audiences.iter().enumerate() {
+        let path = format!("{TOKENS}/token-{number}");
+        let token = std::fs::read_to_string(path).context("the token of the service account")?;
+        tokens[audience] = json!({"token": token.trim()});
+    }
+    if !audiences.is_empty() {
         attributes[keymount_api::volume_context::TOKENS] = tokens.to_string().into();
     }
-    let attempt = Attempt { attributes, secrets: secret()?, cloud_name: "AzurePublicCloud".to_owned() };
+    let attempt = Attempt { attributes, secrets: secret()?, cloud_name };
     let steps: Vec<Step> = attempt.make(timeout).await?.into_iter().map(Step::from).collect();
     use std::io::Write as _;
     writeln!(std::io::stdout(), "{}", serde_json::to_string(&steps)?)?;
@@ -208,10 +230,13 @@ mod tests {
         let options = Options {
             image: "i:1",
             node: Some("node-1"),
+            cloud_name: "AzurePublicCloud",
+            authorities: Some("PEM"),
+            environment: &[("HTTPS_PROXY".to_owned(), "http://proxy".to_owned())],
             host_network: false,
             timeout: Duration::from_secs(60),
         };
-        let pod = manifest(&question, &options);
+        let pod = manifest(&question, &options, &["one".to_owned(), "two".to_owned()]);
         assert!(serde_json::from_value::<Pod>(pod.clone()).is_ok());
         let text = pod.to_string();
         assert!(!text.contains("csi.storage.k8s.io/x") && !text.contains("serviceAccount.tokens"), "{text}");
@@ -219,5 +244,20 @@ mod tests {
         assert_eq!(container["capabilities"]["drop"][0], "ALL");
         assert_eq!(pod["spec"]["automountServiceAccountToken"], false);
         assert_eq!(pod["spec"]["activeDeadlineSeconds"], 150);
+        let sources = &pod["spec"]["volumes"][0]["projected"]["sources"];
+        assert_eq!(sources[1]["serviceAccountToken"]["audience"], "two");
+        let path = &sources[2]["downwardAPI"]["items"][0]["fieldRef"]["fieldPath"];
+        assert_eq!(path, "metadata.annotations['keymount.io/verify-authorities']");
+        assert_eq!(pod["metadata"]["annotations"][AUTHORITIES], "PEM");
+        let names = pod["spec"]["containers"][0]["env"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["name"].as_str().unwrap());
+        assert_eq!(names.collect::<Vec<_>>(), ["HTTPS_PROXY", "SSL_CERT_FILE", ATTRIBUTES, AUDIENCES]);
+        // A class of the machine's identity needs no token, and then there is no such volume.
+        let options = Options { authorities: None, environment: &[], ..options };
+        let pod = manifest(&Question { secret: None, ..question }, &options, &[]);
+        assert_eq!(pod["spec"]["volumes"], json!([]));
     }
 }

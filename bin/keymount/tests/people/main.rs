@@ -8,4 +8,5 @@ mod misconfigured;
 mod plugin;
 mod scene;
 mod status;
+mod transcript;
 mod verify;

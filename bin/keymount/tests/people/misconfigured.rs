@@ -1,4 +1,5 @@
-//! Ten mistakes that people make, and what shows them the cause: the events of the pod, and one command each.
+//! Ten mistakes that people make, and what shows them the cause: the events of the pod, and one command each. What that command
+//! prints stands in docs/mistakes.md.
 
 use jiff::ToSpan as _;
 use keymount_emulator::kubernetes::{Denial, Verb};
@@ -7,9 +8,12 @@ use keymount_stack_tests::{CLASSES, stack_test};
 use serde_json::json;
 
 use crate::scene::Scene;
+use crate::transcript::recorded;
+
+const PAGE: &str = "mistakes.md";
 
 /// The first mount of the pod `web` fails: events and state name the code, and `keymount describe` says what to do.
-async fn fails(scene: &Scene, number: &str, code: &str, remedy: &str) -> String {
+async fn fails(scene: &Scene, name: &str, number: &str, code: &str, remedy: &str) -> String {
     let pod = scene.pod("web").await;
     assert!(!scene.mount(&pod).await, "the pod starts all the same");
     let events = scene.events("web", "FailedMount").await;
@@ -20,7 +24,9 @@ async fn fails(scene: &Scene, number: &str, code: &str, remedy: &str) -> String 
         condition["message"].as_str().is_some_and(|text| text.ends_with(&format!("({number})"))),
         "{condition}"
     );
-    let said = scene.run(&["describe", "pod", "web"]).await;
+    let arguments = ["describe", "pod", "web"];
+    let said = scene.run(&arguments).await;
+    recorded(PAGE, name, &arguments, &said.out);
     assert_eq!(said.code, Some(1), "{}", said.err);
     for part in [number, code, "What to do", remedy] {
         assert!(said.out.contains(part), "{part} is not in\n{}", said.out);
@@ -33,14 +39,14 @@ stack_test!(wrong_tenant, async |_| {
     scene.put_class(|class| {
         class["spec"]["parameters"]["tenantID"] = "11111111-2222-4333-8444-555555555555".into()
     });
-    let said = fails(&scene, "KM0304", "TokenTenantNotFound", "tenantID").await;
+    let said = fails(&scene, "wrong tenant", "KM0304", "TokenTenantNotFound", "tenantID").await;
     assert!(said.contains("✗ Identity") && said.contains("· Vault"), "{said}");
 });
 
 stack_test!(wrong_vault, async |_| {
     let scene = Scene::start().await;
     scene.put_class(|class| class["spec"]["parameters"]["keyvaultName"] = "kv-other".into());
-    let said = fails(&scene, "KM0415", "VaultNotResolved", "keyvaultName").await;
+    let said = fails(&scene, "wrong vault", "KM0415", "VaultNotResolved", "keyvaultName").await;
     assert!(said.contains("✓ Identity") && said.contains("✗ Vault     kv-other"), "{said}");
 });
 
@@ -52,7 +58,7 @@ stack_test!(missing_permission, async |_| {
         ..Access::default()
     });
     scene.put_class(|_| {});
-    fails(&scene, "KM0404", "VaultForbiddenByRbac", "role").await;
+    fails(&scene, "missing permission", "KM0404", "VaultForbiddenByRbac", "role").await;
 });
 
 stack_test!(disabled_secret, async |_| {
@@ -61,7 +67,7 @@ stack_test!(disabled_secret, async |_| {
     let version = vault.set_secret("password", "v4lue-c4n4ry").expect("a version");
     vault.enable_secret("password", &version, false).expect("a secret");
     scene.put_class(|_| {});
-    let said = fails(&scene, "KM0407", "ObjectDisabled", "enable").await;
+    let said = fails(&scene, "disabled secret", "KM0407", "ObjectDisabled", "Enable the object").await;
     assert!(said.contains("✓ Vault") && said.contains("✗ Content"), "{said}");
 });
 
@@ -74,7 +80,8 @@ stack_test!(typo_in_the_alias, async |_| {
     let events = scene.events("web", "FailedToCreateSecret").await;
     assert!(events.contains("pasword") && events.contains("reason: SecretDataMissing (KM0703)"), "{events}");
     scene.condition("web", "SecretsSynced", "False").await;
-    let said = scene.run(&["describe", "web"]).await;
+    let said = scene.run(&["describe", "pod", "web"]).await;
+    recorded(PAGE, "typo in the alias", &["describe", "pod", "web"], &said.out);
     assert_eq!(said.code, Some(1));
     for part in [
         "KM0703 SecretDataMissing",
@@ -90,7 +97,7 @@ stack_test!(wrong_namespace, async |_| {
     let scene = Scene::start().await;
     scene.api().delete(CLASSES, "default", "web").expect("a class");
     scene.put_class(|class| class["metadata"]["namespace"] = "shop".into());
-    let said = fails(&scene, "KM0603", "ClassNotReadable", "in the pod's namespace").await;
+    let said = fails(&scene, "wrong namespace", "KM0603", "ClassNotReadable", "in the pod's namespace").await;
     assert!(said.contains("✗ Class") && said.contains("there is one in shop"), "{said}");
 });
 
@@ -98,7 +105,7 @@ stack_test!(provider_down, async |_| {
     let mut scene = Scene::start().await;
     scene.stop_provider();
     scene.put_class(|_| {});
-    let said = fails(&scene, "KM0607", "ProviderNotFound", "install the provider").await;
+    let said = fails(&scene, "provider down", "KM0607", "ProviderNotFound", "install the provider").await;
     assert!(said.contains("✓ Class") && said.contains("✗ Driver"), "{said}");
 });
 
@@ -106,13 +113,13 @@ stack_test!(firewall, async |_| {
     let scene = Scene::start().await;
     scene.azure.vault("kv1").set_access(Access { firewalled: true, ..Access::default() });
     scene.put_class(|_| {});
-    fails(&scene, "KM0405", "VaultForbiddenByFirewall", "firewall").await;
+    fails(&scene, "firewall", "KM0405", "VaultForbiddenByFirewall", "firewall").await;
 });
 
 stack_test!(clock_skew, async |_| {
     let scene = Scene::with_azure_ahead(3.hours()).await;
     scene.put_class(|_| {});
-    let said = fails(&scene, "KM0302", "TokenAssertionExpired", "clock").await;
+    let said = fails(&scene, "clock skew", "KM0302", "TokenAssertionExpired", "clock").await;
     assert!(said.contains("The clock of the node or of Entra is off"), "{said}");
 });
 
@@ -129,7 +136,8 @@ stack_test!(rights_missing_for_sync, async |_| {
     assert!(events.contains("reason: SecretForbidden (KM0709)"), "{events}");
     let condition = scene.condition("web", "SecretsSynced", "False").await;
     assert_eq!(condition["reason"], "SecretForbidden");
-    let said = scene.run(&["describe", "web"]).await;
+    let said = scene.run(&["describe", "pod", "web"]).await;
+    recorded(PAGE, "rights missing for sync", &["describe", "pod", "web"], &said.out);
     assert!(
         said.out.contains("KM0709 SecretForbidden") && said.out.contains("syncSecret.enabled=true"),
         "{}",

@@ -25,6 +25,20 @@ fn a_link_is_a_plugin_of_kubectl() {
 }
 
 #[test]
+fn kubectl_completes_the_words_behind_the_plugin() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let program = directory.path().join("kubectl_complete-keymount");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_keymount"), &program).expect("a link");
+    let text = out(&run(&program, &["status", "-o", "j"]));
+    assert_eq!(text, "json\tJSON\n:4\n");
+    let text = out(&run(&program, &[""]));
+    assert!(text.contains("describe\tExplains the volumes of a pod") && text.ends_with(":4\n"), "{text}");
+    // Without a cluster there are no names, and no complaints in the middle of a line that is being typed.
+    let output = run(&program, &["describe", "--kubeconfig", "/nothing", "pod", ""]);
+    assert_eq!((out(&output).as_str(), output.stderr.as_slice()), (":4\n", &b""[..]));
+}
+
+#[test]
 fn every_shell_gets_completions_that_know_the_commands() {
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let output = keymount(&["completions", shell]);

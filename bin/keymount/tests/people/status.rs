@@ -5,6 +5,7 @@ use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use crate::scene::Scene;
+use crate::transcript::recorded;
 
 fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
@@ -22,6 +23,7 @@ stack_test!(a_volume_is_shown_in_every_form, async |_| {
 
     let table = scene.run(&["status"]).await;
     assert_eq!(table.code, Some(0), "{}", table.err);
+    recorded("cli.md", "status", &["status"], &table.out);
     let lines: Vec<&str> = table.out.lines().collect();
     assert!(lines[0].starts_with("NAMESPACE") && lines.len() == 3, "{}", table.out);
     assert!(lines[1].contains("waiting") && lines[1].contains("Unknown"), "{}", table.out);
@@ -50,6 +52,7 @@ stack_test!(a_volume_is_shown_in_every_form, async |_| {
     assert_eq!(problems.as_array().map(Vec::len), Some(1), "{problems}");
 
     let described = scene.run(&["describe", "pod/web"]).await;
+    recorded("cli.md", "describe", &["describe", "pod", "web"], &described.out);
     assert_eq!(described.code, Some(0), "{}\n{}", described.out, described.err);
     for part in [
         "✓ Class",
@@ -62,6 +65,14 @@ stack_test!(a_volume_is_shown_in_every_form, async |_| {
         "rotates",
     ] {
         assert!(described.out.contains(part), "{part} is not in\n{}", described.out);
+    }
+    // What kubectl completes behind `kubectl keymount`.
+    for (words, names) in
+        [(["describe", "pod", ""], "waiting\nweb\n:4\n"), (["verify", "-n", "sh"], "shop\n:4\n")]
+    {
+        let completed =
+            scene.command(&words).arg0("kubectl_complete-keymount").output().await.expect("a program");
+        assert_eq!(String::from_utf8_lossy(&completed.stdout), names, "{words:?}");
     }
     for (arguments, part) in [
         (&["describe", "nothing"][..], "not found"),

@@ -169,7 +169,7 @@ fn problem(out: &mut String, problem: &Problem) -> fmt::Result {
     let Problem { what, reason, message, explanation } = problem;
     write!(out, "<div class=\"problem\"><p><b>{}: {}</b> {}</p>", Text(what), Text(reason), Text(message))?;
     if let Some(found) = explanation {
-        write!(out, "<p>{} <span class=\"code\">{}</span></p>", Text(found.meaning), Text(found.id))?;
+        write!(out, "<p>{} <span class=\"code\">{}</span></p>", Text(found.meaning), Text(&found.id))?;
         write!(out, "<p class=\"remedy\"><b>What to do.</b> {}</p>", Text(found.remedy))?;
     }
     out.push_str("</div>\n");

@@ -1,14 +1,14 @@
 //! What the error catalogue says of a reason. This crate is one of those that the catalogue reads, so its texts
 //! come here as a file, which `cargo xtask docs` makes.
 
-/// Number, code, meaning and remedy of each reason, by tabs.
+/// Code, meaning and remedy of each reason, by tabs. Numbers are those of the crate that has them all.
 const TABLE: &str = include_str!("remedies.tsv");
 
 /// What is known of a reason.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub(super) struct Explanation {
     /// Its number, such as KM0107.
-    pub(super) id: &'static str,
+    pub(super) id: String,
     /// What happened.
     pub(super) meaning: &'static str,
     /// What to do.
@@ -17,10 +17,11 @@ pub(super) struct Explanation {
 
 /// The entry of a reason; none for one that another provider made up.
 pub(super) fn explain(reason: &str) -> Option<Explanation> {
+    let id = keymount_reasons::number(reason)?.to_string();
     TABLE.lines().find_map(|line| {
         let mut cells = line.split('\t');
-        let (id, code, meaning, remedy) = (cells.next()?, cells.next()?, cells.next()?, cells.next()?);
-        (code == reason).then_some(Explanation { id, meaning, remedy })
+        let (code, meaning, remedy) = (cells.next()?, cells.next()?, cells.next()?);
+        (code == reason).then(|| Explanation { id: id.clone(), meaning, remedy })
     })
 }
 
