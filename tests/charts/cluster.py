@@ -1,5 +1,6 @@
 """The API server and helm, as the tests use them. Standard library only."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -53,7 +54,10 @@ def request(method, path, body=None, content_type="application/json", headers=No
         with urllib.request.urlopen(call, timeout=30, context=_tls) as answer:
             return json.load(answer)
     except urllib.error.HTTPError as error:
-        raise Refused(error.code, json.load(error).get("message", "")) from None
+        text = error.read().decode(errors="replace")
+        with contextlib.suppress(ValueError):      # what no handler answers is plain text
+            text = json.loads(text).get("message", "")
+        raise Refused(error.code, text) from None
 
 
 def as_driver(node):
