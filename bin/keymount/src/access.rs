@@ -65,24 +65,59 @@ impl Access {
     async fn config(&self) -> anyhow::Result<Config> {
         let options = KubeConfigOptions { context: self.context.clone(), ..KubeConfigOptions::default() };
         let file = match &self.kubeconfig {
-            Some(path) => Some(Kubeconfig::read_from(path)?),
-            None => Kubeconfig::from_env()?,
+            Some(path) => {
+                Some(Kubeconfig::read_from(path).map_err(|error| unusable(error, &path.display()))?)
+            }
+            None => Kubeconfig::from_env().map_err(|error| unusable(error, &"what KUBECONFIG names"))?,
         };
-        if let Some(file) = file {
-            return Ok(Config::from_custom_kubeconfig(file, &options).await?);
-        }
-        if self.context.is_none()
+        if file.is_none()
+            && self.context.is_none()
             && let Ok(config) = Config::incluster()
         {
             return Ok(config);
         }
-        let file = Kubeconfig::read().map_err(|error| match error {
-            KubeconfigError::ReadConfig(..) => anyhow::anyhow!(
-                "no cluster is known: there is no ~/.kube/config, and KUBECONFIG is not set; give --kubeconfig FILE"
-            ),
-            other => anyhow::Error::new(other).context("cannot read ~/.kube/config"),
-        })?;
-        Ok(Config::from_custom_kubeconfig(file, &options).await?)
+        let file = match file {
+            Some(file) => file,
+            None => Kubeconfig::read().map_err(|error| match error {
+                KubeconfigError::ReadConfig(..) => anyhow::anyhow!(
+                    "no cluster is known: there is no ~/.kube/config, and KUBECONFIG is not set; give --kubeconfig FILE"
+                ),
+                other => unusable(other, &"~/.kube/config"),
+            })?,
+        };
+        let contexts: Vec<_> = file.contexts.iter().map(|context| context.name.clone()).collect();
+        Config::from_custom_kubeconfig(file, &options).await.map_err(|error| match error {
+            KubeconfigError::LoadContext(name) if contexts.is_empty() => {
+                anyhow::anyhow!("there is no context {name:?}, nor any other, in the kubeconfig")
+            }
+            KubeconfigError::LoadContext(name) => {
+                anyhow::anyhow!(
+                    "there is no context {name:?} in the kubeconfig; there are {}",
+                    contexts.join(", ")
+                )
+            }
+            KubeconfigError::CurrentContextNotSet => {
+                anyhow::anyhow!(
+                    "the kubeconfig has no current context; give --context, one of {}",
+                    contexts.join(", ")
+                )
+            }
+            other => unusable(other, &"the kubeconfig"),
+        })
+    }
+}
+
+/// Why a kubeconfig cannot be used. Of what cannot be parsed the place, not the text: there are keys and tokens in these files.
+fn unusable(error: KubeconfigError, what: &dyn std::fmt::Display) -> anyhow::Error {
+    match error {
+        KubeconfigError::Parse(error) => {
+            let place = error.location().map_or_else(String::new, |place| format!(", line {}", place.line()));
+            anyhow::anyhow!("{what} is no kubeconfig{place}")
+        }
+        KubeconfigError::ReadConfig(error, path) => {
+            anyhow::anyhow!("cannot read {}: {error}", path.display())
+        }
+        other => anyhow::anyhow!("{what} cannot be used: {other}"),
     }
 }
 
@@ -98,19 +133,102 @@ impl Scope {
 pub(crate) fn explain(error: &kube::Error, doing: &str) -> anyhow::Error {
     match error {
         kube::Error::Api(status) if status.code == 403 => {
-            anyhow::anyhow!(
-                "cannot {doing}: {} (the role view has the right to see classes and states where the driver's chart is installed)",
-                status.message
-            )
+            anyhow::anyhow!("cannot {doing}: {}{}", status.message, who_may(&status.message))
         }
-        kube::Error::Api(status)
-            if status.code == 404 && status.message.contains("could not find the requested resource") =>
-        {
+        kube::Error::Api(status) if status.code == 404 && is_unknown_resource(&status.message) => {
             anyhow::anyhow!(
                 "cannot {doing}: the cluster does not know this resource (is the driver installed? `keymount doctor` looks)"
             )
         }
         kube::Error::Api(status) => anyhow::anyhow!("cannot {doing}: {}", status.message),
-        other => anyhow::anyhow!("cannot {doing}: {other}"),
+        kube::Error::Service(_) | kube::Error::HyperError(_) => {
+            anyhow::anyhow!("cannot {doing}: the API server cannot be reached: {}", innermost(error))
+        }
+        other => anyhow::anyhow!("cannot {doing}: {}", innermost(other)),
+    }
+}
+
+/// As the API server says it, with the definitions' group and without.
+fn is_unknown_resource(message: &str) -> bool {
+    ["404 page not found", "could not find the requested resource"].iter().any(|text| message.contains(text))
+}
+
+/// The role that has the right which somebody lacks, if it is one of those that people have.
+fn who_may(message: &str) -> &'static str {
+    let is_about = |verbs: &[&str], resources: &[&str]| {
+        let has =
+            |verb: &str, resource: &str| message.contains(&format!("cannot {verb} resource \"{resource}\""));
+        verbs.iter().any(|verb| resources.iter().any(|resource| has(verb, resource)))
+    };
+    let ours = ["secretproviderclasses", "secretproviderclasspodstatuses"];
+    if is_about(&["get", "list", "watch"], &ours) {
+        " (the role view has the right where the driver's chart is installed)"
+    } else if is_about(&["patch"], &ours) {
+        " (the role edit has the right where the driver's chart is installed)"
+    } else if is_about(&["get", "list"], &["pods"]) && message.contains("in the namespace") {
+        " (the role view has the right)"
+    } else if is_about(&["create"], &["serviceaccounts/token"]) {
+        " (that would be the right to be this account; --in-cluster takes the right to make pods instead)"
+    } else {
+        ""
+    }
+}
+
+/// The error behind all others: the others say that a client or a connection failed.
+fn innermost(error: &kube::Error) -> String {
+    let mut inner: &dyn std::error::Error = error;
+    while let Some(source) = inner.source() {
+        inner = source;
+    }
+    inner.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_right_is_named_with_the_role_that_has_it() {
+        for (message, role) in [
+            (
+                "secretproviderclasspodstatuses.x is forbidden: User \"u\" cannot list resource \"secretproviderclasspodstatuses\" in API group \"g\"",
+                "role view",
+            ),
+            (
+                "User \"u\" cannot patch resource \"secretproviderclasses\" in API group \"g\" in the namespace \"n\"",
+                "role edit",
+            ),
+            ("User \"u\" cannot get resource \"pods\" in API group \"\" in the namespace \"n\"", "role view"),
+            ("User \"u\" cannot create resource \"serviceaccounts/token\" in API group \"\"", "--in-cluster"),
+        ] {
+            assert!(who_may(message).contains(role), "{message}");
+        }
+        for nobody in
+            ["cannot list resource \"nodes\"", "cannot get resource \"customresourcedefinitions\"", ""]
+        {
+            assert_eq!(who_may(nobody), "", "{nobody}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_wrong_with_a_kubeconfig_is_said_without_showing_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            let path = directory.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        let two = "apiVersion: v1\nkind: Config\ncontexts:\n- {name: a, context: {cluster: c, user: u}}\n- {name: b, context: {cluster: c, user: u}}\n";
+        for (path, context, said) in [
+            (file("broken", "users:\n- user: {token: [c4n4ry\n"), None, "is no kubeconfig"),
+            (file("list", "- c4n4ry\n"), None, "is no kubeconfig, line 1"),
+            (directory.path().join("absent"), None, "cannot read "),
+            (file("two", two), Some("c"), "there is no context \"c\" in the kubeconfig; there are a, b"),
+            (file("current", two), None, "no current context; give --context, one of a, b"),
+        ] {
+            let access = Access::of(Some(path), context.map(str::to_owned));
+            let error = access.config().await.err().map(|error| format!("{error:#}")).unwrap_or_default();
+            assert!(error.contains(said) && !error.contains("c4n4ry"), "{said}: {error}");
+        }
     }
 }

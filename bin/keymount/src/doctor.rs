@@ -131,20 +131,18 @@ fn text(out: &mut impl std::io::Write, all: &[Check]) -> std::io::Result<()> {
         }
     }
     let count = |verdict| all.iter().filter(|check| check.verdict == verdict).count();
-    let (bad, doubtful) = (count(Verdict::Bad), count(Verdict::Doubtful));
-    let style = if bad > 0 {
-        BAD
-    } else if doubtful > 0 {
-        DOUBTFUL
-    } else {
-        GOOD
+    let (bad, doubtful, unseen) = (count(Verdict::Bad), count(Verdict::Doubtful), count(Verdict::NotSeen));
+    let style = match (bad, doubtful + unseen) {
+        (0, 0) => GOOD,
+        (0, _) => DOUBTFUL,
+        _ => BAD,
     };
-    writeln!(
-        out,
-        "\n{style}{} looked at: {bad} wrong, {doubtful} doubtful, {} not to be seen{style:#}",
-        all.len(),
-        count(Verdict::NotSeen)
-    )
+    let seen = all.len() - unseen;
+    write!(out, "\n{style}{seen} looked at: {bad} wrong, {doubtful} doubtful{style:#}")?;
+    match unseen {
+        0 => writeln!(out),
+        unseen => writeln!(out, "; {unseen} could not be looked at, so nothing is known of them"),
+    }
 }
 
 fn markdown(out: &mut impl std::io::Write, all: &[Check]) -> std::io::Result<()> {

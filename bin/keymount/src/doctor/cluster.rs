@@ -324,6 +324,7 @@ async fn nodes(client: &Client, checks: &mut Checks) {
         .collect();
     let mut area = checks.area("Nodes");
     match missing.as_slice() {
+        [] if nodes.is_empty() => area.unknown("registration", "there are no nodes"),
         [] => area.good("registration", format!("the driver is registered on all {} nodes", registered.len())),
         missing => area.doubtful(
             "registration",
