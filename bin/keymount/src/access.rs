@@ -175,7 +175,7 @@ fn who_may(message: &str) -> &'static str {
 }
 
 /// The error behind all others: the others say that a client or a connection failed.
-fn innermost(error: &kube::Error) -> String {
+pub(crate) fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
     let mut inner: &dyn std::error::Error = error;
     while let Some(source) = inner.source() {
         inner = source;

@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::access::{Access, Cluster, Scope, explain};
 use crate::ended::ended;
 use crate::output::{self, GOOD};
-use crate::status::{Query, csi_volumes};
+use crate::status::{Query, State, csi_volumes};
 
 /// Fetches the content of classes now, on every node.
 ///
@@ -56,11 +56,12 @@ async fn run(arguments: &Arguments) -> anyhow::Result<()> {
         let volumes =
             Query { namespace: Some(namespace.clone()), class: Some(class.clone()), ..Query::default() };
         let volumes = volumes.gather(&cluster).await.map(|gathered| gathered.volumes).unwrap_or_default();
+        // Nobody fetches for a pod of which no driver has told anything.
+        let mounted = volumes.iter().filter(|volume| volume.state != State::Unknown).count();
         let _ = writeln!(
             anstream::stdout(),
-            "{GOOD}asked for{GOOD:#} {namespace}/{class}: {} {} fetched again",
-            volumes.len(),
-            if volumes.len() == 1 { "pod has it" } else { "pods have it" }
+            "{GOOD}asked for{GOOD:#} {namespace}/{class}: {mounted} {} fetched again",
+            if mounted == 1 { "pod has it" } else { "pods have it" }
         );
         if volumes.iter().any(|volume| volume.rotates == Some(false)) {
             output::note(

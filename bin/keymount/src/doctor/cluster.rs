@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::Context as _;
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::DaemonSet;
 use k8s_openapi::api::core::v1::Node;
@@ -17,7 +16,7 @@ use kube::client::Body;
 
 use super::check::Checks;
 use super::{rights, vaults};
-use crate::access::Cluster;
+use crate::access::{Cluster, explain};
 use crate::output::age;
 use crate::status::{State, VolumeView, all};
 
@@ -59,7 +58,7 @@ async fn server(client: &Client, checks: &mut Checks) -> anyhow::Result<()> {
     let mut area = checks.area("API server");
     let request = http::Request::get("/version").body(Body::empty())?;
     let before = WallClock::system().now();
-    let answer = client.send(request).await.context("the API server cannot be reached")?;
+    let answer = client.send(request).await.map_err(|error| explain(&error, "ask for its version"))?;
     let after = WallClock::system().now();
     let date = answer.headers().get(http::header::DATE).and_then(|value| value.to_str().ok());
     let date = date.and_then(|text| jiff::fmt::rfc2822::parse(text).ok()).map(|zoned| zoned.timestamp());
@@ -414,7 +413,14 @@ fn lint(classes: &[SecretProviderClass], checks: &mut Checks) {
         }
     }
     if wrong.is_empty() {
-        area.good("lint", format!("{} classes, none with an error", classes.len()));
+        area.good(
+            "lint",
+            format!(
+                "{} {}, none with an error",
+                classes.len(),
+                if classes.len() == 1 { "class" } else { "classes" }
+            ),
+        );
     }
     for ((code, hint), classes) in wrong {
         area.bad("lint", format!("{code} in {}", classes.join(", ")), &hint);

@@ -12,7 +12,7 @@ use kube::runtime::watcher::{self, Event, watcher};
 use super::rows;
 use super::view::{State, VolumeView};
 use super::{Query, secrets_of};
-use crate::access::{Cluster, explain};
+use crate::access::{Cluster, explain, innermost};
 use crate::output::{self, Format, Table};
 
 /// Shows every volume once, and again whenever something about it changes. Ends when nobody reads on, or by a signal.
@@ -42,8 +42,11 @@ pub(super) async fn watch(
                 Vec::new()
             }
             Ok(Event::InitDone) => {
-                reached = true;
                 let fresh = listed.take().unwrap_or_default();
+                if !reached && fresh.is_empty() {
+                    output::note("there is no volume yet; what comes is shown");
+                }
+                reached = true;
                 let gone =
                     known.iter().filter(|(key, _)| !fresh.contains_key(*key)).map(|(_, volume)| gone(volume));
                 let new = fresh
@@ -66,7 +69,7 @@ pub(super) async fn watch(
             }
             // The watcher begins anew by itself.
             Err(error) => {
-                output::note(&format!("the watch was interrupted: {error}"));
+                output::note(&format!("the watch was interrupted and begins anew: {}", innermost(&error)));
                 Vec::new()
             }
         };
