@@ -324,7 +324,13 @@ async fn nodes(client: &Client, checks: &mut Checks) {
     let mut area = checks.area("Nodes");
     match missing.as_slice() {
         [] if nodes.is_empty() => area.unknown("registration", "there are no nodes"),
-        [] => area.good("registration", format!("the driver is registered on all {} nodes", registered.len())),
+        [] => {
+            let nodes = match registered.len() {
+                1 => "the one node".to_owned(),
+                many => format!("all {many} nodes"),
+            };
+            area.good("registration", format!("the driver is registered on {nodes}"));
+        }
         missing => area.doubtful(
             "registration",
             format!("the driver is not registered on {}", missing.join(", ")),

@@ -6,6 +6,7 @@ use kube::api::{Api, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::scene::Scene;
+use crate::transcript::recorded;
 
 fn daemon_set(name: &str, account: &str) -> Value {
     json!({
@@ -94,6 +95,9 @@ stack_test!(what_is_well_is_said_to_be_and_what_is_not_is_found, async |_| {
     ] {
         assert_eq!(verdict(&report, area, name), "good", "{area} {name}: {report:#}");
     }
+
+    let said = scene.run(&["doctor", "--no-node"]).await;
+    recorded("cli.md", "doctor", &["doctor"], &said.out);
 
     scene.node.put(&csi_driver(&json!({"podInfoOnMount": false})));
     scene.put_class(|class| {

@@ -74,7 +74,16 @@ fn line_of(line: &str) -> String {
         }
         let (word, after) = rest.split_at(end);
         rest = after;
+        if word.bytes().all(|b| b.is_ascii_digit()) && rest.starts_with(" ms") {
+            // On the right of its column, or in a sentence.
+            let gap = if out.ends_with("  ") { word.len() - 1 } else { 0 };
+            out.extend(std::iter::repeat_n(' ', gap));
+            out.push('4');
+            continue;
+        }
+        let is_minutes = rest.starts_with(" min") && word.bytes().all(|b| b.is_ascii_digit());
         let put = match word {
+            _ if is_minutes => "59",
             word if is_age(word) => AGE,
             word if word.len() == 32 && word.bytes().all(|b| b.is_ascii_hexdigit()) => VERSION,
             word if is_random_id(word) => ID,
@@ -93,10 +102,11 @@ fn line_of(line: &str) -> String {
 
 /// The emulator's hosts without the port that it happened to get.
 fn without_ports(line: &str) -> String {
-    let mut parts = line.split("keymount.test:");
-    let first = parts.next().unwrap_or_default().to_owned();
-    parts.fold(first, |line, part| {
-        line + "keymount.test" + part.trim_start_matches(|c: char| c.is_ascii_digit())
+    ["keymount.test:", "127.0.0.1:"].iter().fold(line.to_owned(), |line, host| {
+        let mut parts = line.split(host);
+        let first = parts.next().unwrap_or_default().to_owned();
+        let without = |part: &str| part.trim_start_matches(|c: char| c.is_ascii_digit()).to_owned();
+        parts.fold(first, |line, part| line + host.trim_end_matches(':') + &without(part))
     })
 }
 
@@ -147,7 +157,9 @@ fn what_differs_from_run_to_run_is_the_same_in_both() {
             "until 2026-11-24T12:00:00Z or 2026-11-24T12:00:00Z\n",
         ),
         ("since 2d, 1s1 5m5", "since 42s, 1s1 5m5\n"),
+        ("tcp      12 ms  127.0.0.1:4711 in about 12 ms", "tcp       4 ms  127.0.0.1 in about 4 ms\n"),
         ("https://kv1.vault.keymount.test:40861/secrets", "https://kv1.vault.keymount.test/secrets\n"),
+        ("good for 60 min", "good for 59 min\n"),
         ("a\n\nEvents\n  3s  b", "a\n"),
     ] {
         assert_eq!(settled(printed), settled_, "{printed}");

@@ -5,6 +5,7 @@ use keymount_stack_tests::stack_test;
 use serde_json::Value;
 
 use crate::scene::Scene;
+use crate::transcript::recorded;
 
 fn stages(report: &Value) -> Vec<&str> {
     report["steps"].as_array().into_iter().flatten().filter_map(|step| step["stage"].as_str()).collect()
@@ -35,6 +36,7 @@ stack_test!(a_class_is_tried_step_by_step, async |_| {
     scene.put_class(|_| {});
     let said = scene.run(&["verify", "web"]).await;
     assert_eq!(said.code, Some(0), "{}{}", said.out, said.err);
+    recorded("cli.md", "verify", &["verify", "web"], &said.out);
     assert!(said.out.contains("a mount would work") && said.out.contains("TLS 1.3"), "{}", said.out);
     scene.pod("web").await;
     assert_eq!(scene.run(&["verify", "--pod", "web"]).await.code, Some(0));

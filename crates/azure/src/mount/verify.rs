@@ -227,7 +227,9 @@ impl Provider {
         let reply =
             self.reply(objects, all).map_err(|error| steps.failed(VerifyStage::Volume, "", &error))?;
         let bytes: usize = reply.files.iter().map(|file| file.contents.len()).sum();
-        steps.step(VerifyStage::Volume, "", Ok(format!("{} files, {bytes} bytes", reply.files.len())))
+        let files = reply.files.len();
+        let noun = if files == 1 { "file" } else { "files" };
+        steps.step(VerifyStage::Volume, "", Ok(format!("{files} {noun}, {bytes} bytes")))
     }
 
     /// The way to a host.
