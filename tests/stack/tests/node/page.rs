@@ -11,6 +11,8 @@ use tonic::{Code, Status};
 /// Kubelet says which pod it is; who forges its request gets no further than this.
 const HOSTILE: &str = "<img src=x onerror=\"document.title='taken'\">";
 const CANARY: &str = "CANARY-in-the-mine";
+/// It expires on 2026-12-05, ten days after the clock of the tests begins.
+const SITE: &str = include_str!("site.pem");
 
 /// An error of the Azure provider.
 fn refused(reason: &'static str) -> Status {
@@ -39,7 +41,7 @@ async fn scene(address: &str) -> Node {
     }
     node.provider.answer(|request| match class_of(&request.attributes).as_str() {
         "orders" => Err(refused("VaultForbiddenByFirewall")),
-        _ => reply("0b1f3c55d0a94e6f8d7a", &[("password", CANARY), ("tls/site.pem", CANARY)]),
+        _ => reply("0b1f3c55d0a94e6f8d7a", &[("password", CANARY), ("tls/site.pem", SITE)]),
     });
     let mut mounts = Vec::new();
     for (pod, class) in [
@@ -57,7 +59,7 @@ async fn scene(address: &str) -> Node {
     node.provider.answer(|request| match class_of(&request.attributes).as_str() {
         "billing" => Err(refused("TokenFederationMissing")),
         "orders" => Err(refused("VaultForbiddenByFirewall")),
-        _ => reply("0b1f3c55d0a94e6f8d7a", &[("password", CANARY), ("tls/site.pem", CANARY)]),
+        _ => reply("0b1f3c55d0a94e6f8d7a", &[("password", CANARY), ("tls/site.pem", SITE)]),
     });
     node.annotate_class("billing", "keymount.io/refresh", "now");
     let is_false = |status: &Value, kind: &str| {
@@ -71,6 +73,8 @@ async fn scene(address: &str) -> Node {
     ] {
         node.wait_for(STATUSES, &format!("{pod}-default-{class}"), |status| is_false(status, kind)).await;
     }
+    let has_certificate = |status: &Value| status["status"]["certificates"][0]["path"] == "tls/site.pem";
+    node.wait_for(STATUSES, "shop-6d5f9c-x2x9k-default-shop", has_certificate).await;
     node
 }
 
@@ -134,6 +138,11 @@ stack_test!(the_status_page_shows_what_is_broken_and_nothing_secret, |_| async {
     assert_eq!(told, expected);
     assert_eq!(rows[4]["secrets"], json!([{"name": "web", "synced": true}]));
     assert_eq!(rows[4]["objects"]["secret/password"], "0b1f3c55d0a94e6f8d7a");
+    assert_eq!(
+        rows[4]["certificates"],
+        json!([{"path": "tls/site.pem", "notAfter": "2026-12-05T08:10:30Z"}])
+    );
+    assert!(page.contains(">in 10 days</time>"), "{page}");
     assert!(rows[4]["lastSuccess"].is_string() && rows[4]["nextRotation"].is_string(), "{}", rows[4]);
     // It goes as its pod does.
     node.unpublish_mount(&Mount::new(HOSTILE, "uid-of-the-hostile")).await.unwrap();
@@ -176,7 +185,7 @@ stack_test!(
             "--no-sandbox",
             "--disable-gpu",
             "--hide-scrollbars",
-            "--window-size=1100,1500",
+            "--window-size=1100,1700",
         ]);
         browser.arg(format!("--user-data-dir={}", profile.display()));
         match &screenshot {
