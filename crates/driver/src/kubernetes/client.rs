@@ -2,10 +2,19 @@
 
 use std::path::Path;
 
+use hyper_timeout::TimeoutConnector;
+use hyper_util::client::legacy::Client as HttpClient;
+use hyper_util::rt::TokioExecutor;
 use keymount_daemon::build::BUILD;
+use kube::client::{Body, ClientBuilder, ConfigExt};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use tonic::codegen::http::header::{HeaderValue, USER_AGENT};
+use tower::ServiceBuilder;
+
+/// Connections to the API server that are kept without a request. A storm of mounts opens many at once; what is kept of them costs
+/// memory and descriptors here and in the API server, on every node.
+const IDLE_CONNECTIONS: usize = 4;
 
 /// There is no way to the Kubernetes API.
 #[derive(Debug, thiserror::Error)]
@@ -44,7 +53,29 @@ pub(crate) async fn client(kubeconfig: Option<&Path>) -> Result<Client, ClientEr
     if let Ok(agent) = HeaderValue::from_str(&user_agent()) {
         config.headers.push((USER_AGENT, agent));
     }
-    Ok(Client::try_from(config)?)
+    Ok(assemble(config)?)
+}
+
+/// kube's own assembly, but for what it keeps of connections.
+fn assemble(config: Config) -> Result<Client, kube::Error> {
+    // Ways through a proxy are kube's to know, or to refuse.
+    if config.proxy_url.is_some() {
+        return Client::try_from(config);
+    }
+    let mut connector = TimeoutConnector::new(config.rustls_https_connector()?);
+    connector.set_connect_timeout(config.connect_timeout);
+    connector.set_read_timeout(config.read_timeout);
+    connector.set_write_timeout(config.write_timeout);
+    connector.set_reset_reader_on_write(config.reset_reader_on_write);
+    let http: HttpClient<_, Body> =
+        HttpClient::builder(TokioExecutor::new()).pool_max_idle_per_host(IDLE_CONNECTIONS).build(connector);
+    let service = ServiceBuilder::new()
+        .layer(config.base_uri_layer())
+        .option_layer(config.auth_layer()?)
+        .layer(config.extra_headers_layer()?)
+        .map_err(tower::BoxError::from)
+        .service(http);
+    Ok(ClientBuilder::new(service, config.default_namespace).build())
 }
 
 async fn default_config() -> Result<Config, ClientError> {
