@@ -6,29 +6,26 @@ use std::process::Command;
 use anyhow::{Context as _, ensure};
 
 use crate::generated::root;
+use crate::images;
 
 pub(crate) const DRIVER: &str = "secrets-store-csi-driver";
 pub(crate) const PROVIDER: &str = "secrets-store-csi-driver-provider-azure";
 
 /// `cargo xtask bench`: the arguments are those of the bench program. Without a driver and a provider among them, ours
-/// are built and measured.
+/// are built as they are published, and measured.
 pub(crate) fn bench(arguments: &[String]) -> anyhow::Result<()> {
     let names = |flag: &str| {
         arguments.iter().any(|argument| argument == flag || argument.starts_with(&format!("{flag}=")))
     };
     let mut all = arguments.to_vec();
     let given = ["--driver", "--provider", "--list", "--help", "-h"].iter().any(|flag| names(flag));
-    let mut packages = vec!["keymount-benches"];
+    let program = build()?;
     if !given {
-        packages.extend([DRIVER, PROVIDER]);
-    }
-    let target = build(&packages)?;
-    if !given {
+        let published = images::published()?;
         for (flag, program) in [("--driver", DRIVER), ("--provider", PROVIDER)] {
-            all.extend([flag.to_owned(), target.join(program).display().to_string()]);
+            all.extend([flag.to_owned(), published.join(program).display().to_string()]);
         }
     }
-    let program = target.join("keymount-bench");
     let mut command = if names("--list") || names("--help") || names("-h") {
         Command::new(program)
     } else {
@@ -39,15 +36,10 @@ pub(crate) fn bench(arguments: &[String]) -> anyhow::Result<()> {
     run(command.args(all))
 }
 
-/// Builds programs with the release profile, and gives the directory that they are in.
-fn build(packages: &[&str]) -> anyhow::Result<PathBuf> {
-    let mut command = Command::new("cargo");
-    command.current_dir(root()).args(["build", "--release"]);
-    for package in packages {
-        command.args(["-p", package]);
-    }
-    run(&mut command)?;
-    Ok(target()?.join("release"))
+/// Builds the bench program, and says where it is.
+fn build() -> anyhow::Result<PathBuf> {
+    run(Command::new("cargo").current_dir(root()).args(["build", "--release", "-p", "keymount-benches"]))?;
+    Ok(target()?.join("release/keymount-bench"))
 }
 
 /// Where cargo puts what it builds.

@@ -82,6 +82,13 @@ pub(crate) fn build(arguments: &Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Builds the programs as they are in the published images, and gives the directory that they are in.
+pub(crate) fn published() -> anyhow::Result<PathBuf> {
+    // All of them, because features are chosen together.
+    let images: Vec<&'static Image> = IMAGES.iter().collect();
+    programs::compile(&images, Architecture::Amd64, Profile::Dist, &Revision::of_this_tree()?, None)
+}
+
 fn build_once(
     images: &[&'static Image],
     arguments: &Arguments,
