@@ -3,6 +3,7 @@
 //! A drop-in for the Go provider v1.8.2: its socket, its API, its parameters, its texts. A mount goes
 //! through [`Provider::mount`]; [`Services`] serves it over gRPC; [`program`] is the process.
 
+mod classes;
 mod config;
 mod content;
 mod error;

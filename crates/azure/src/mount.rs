@@ -14,9 +14,9 @@ use futures::{StreamExt, TryStreamExt, stream};
 use keymount_identity::{Cloud, Session};
 use keymount_keyvault::{Lane, ObjectKind, SecretBundle, Vault};
 use keymount_objects::{
-    Attributes, FilePaths, IdentityMode, Limits, ListedVersion, Object, ObjectRef, ObjectType, ObjectsError,
+    Attributes, FilePaths, IdentityMode, ListedVersion, Object, ObjectRef, ObjectType, ObjectsError,
     Parameters, PublishSecrets, SelectedVersion, VaultName, VersionAttributes, decode_permission,
-    parse_objects, version_of_id,
+    version_of_id,
 };
 use keymount_proto::provider::{File, MountRequest, MountResponse, ObjectVersion};
 use keymount_sensitive::SecretBytes;
@@ -88,7 +88,7 @@ impl Provider {
         let cloud = self.cloud(&parameters).await?;
         let login = Login::choose(&parameters, &secrets)
             .map_err(|error| MountError::Auth { mode: parameters.identity, error })?;
-        let objects = parse_objects(&parameters.objects, permission, Limits::default())?;
+        let objects = self.classes().objects(&parameters.objects, permission)?;
         if objects.is_empty() {
             return Ok(MountResponse::default());
         }

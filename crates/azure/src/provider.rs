@@ -11,6 +11,7 @@ use keymount_identity::{Identities, Options};
 use keymount_keyvault::{Vaults, VaultsOptions};
 use tokio::sync::Semaphore;
 
+use crate::classes::Classes;
 use crate::config::Config;
 use crate::metrics::{Metrics, State};
 
@@ -26,6 +27,7 @@ pub struct Provider {
     identities: Arc<Identities>,
     vaults: Arc<Vaults>,
     metrics: Metrics,
+    classes: Classes,
     conversions: Semaphore,
     pod_identity_warned: AtomicBool,
 }
@@ -69,6 +71,7 @@ impl Provider {
             identities,
             vaults,
             metrics,
+            classes: Classes::default(),
             conversions: Semaphore::new(CONVERSIONS),
             pod_identity_warned: AtomicBool::new(false),
         }
@@ -90,6 +93,11 @@ impl Provider {
 
     pub(crate) const fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    /// What classes ask for.
+    pub(crate) const fn classes(&self) -> &Classes {
+        &self.classes
     }
 
     /// Turns at converting certificates.
