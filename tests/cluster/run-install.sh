@@ -5,7 +5,8 @@
 #   run-install.sh [NAME...]     all tests, or only these chapters of install/, for example `rotation`; the installation is always first
 #   TIME_LIMIT=SECONDS           for the node and the tests, builds not counted (900)
 #   STORY=FILE                   other tests with the same node and images (install/main.py)
-#   PROFILE=dist                 the programs as they are published; otherwise as they are quick to build
+#   PROFILE=dist                 the programs as they are published; `dev`: those that the tests have built, which costs no build;
+#                                otherwise (`release`) static ones that are quick to build
 #   KUBECONFIG=FILE NODE_SHELL=COMMAND run-install.sh --existing [NAME...]
 #                                on a cluster of yours that has one node with containerd, a kubelet directory at /var/lib/kubelet and no
 #                                Secrets Store CSI driver; COMMAND runs a shell command on the node, for example "ssh root@node" or
@@ -42,7 +43,10 @@ target=$(target_directory)
 export KEYMOUNT_CONTAINER=$target/debug/keymount-test-container IMAGES=$RUN/images
 # Nothing of the commit in them, so that they are built again only when their programs change. Dependencies are built once for all
 # checkouts.
-KEYMOUNT_COMMIT='' "$target/debug/xtask" images --profile "${PROFILE:-release}" --output "$IMAGES" --target-dir "$KEYMOUNT_CACHE/build/images"
+PROFILE=${PROFILE:-release}
+directory=(--target-dir "$KEYMOUNT_CACHE/build/images")
+[ "$PROFILE" != dev ] || directory=()
+KEYMOUNT_COMMIT='' "$target/debug/xtask" images --profile "$PROFILE" --output "$IMAGES" "${directory[@]}"
 if [ $existing = yes ]; then
   install/existing.sh "$@"
   say "done"

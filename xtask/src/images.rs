@@ -3,6 +3,7 @@
 mod archive;
 mod containerfile;
 mod layer;
+mod libraries;
 mod programs;
 mod recipe;
 mod revision;
@@ -101,9 +102,15 @@ fn build_once(
         for (image, platforms) in images.iter().zip(&mut platforms) {
             let program = directory.join(image.program);
             let program = std::fs::read(&program).with_context(|| program.display().to_string())?;
-            programs::ensure_static(&program).with_context(|| image.program.to_owned())?;
+            let libraries = if arguments.profile == Profile::Dev {
+                libraries::of(&directory.join(image.program))?
+            } else {
+                programs::ensure_static(&program).with_context(|| image.program.to_owned())?;
+                Vec::new()
+            };
             let sbom = sbom::of(image, *architecture, revision)?;
-            let layer = layer::Layer::new(image.files(program, &sbom))?;
+            let compression = arguments.profile.compression();
+            let layer = layer::Layer::new(image.files(program, &sbom, libraries), compression)?;
             ensure!(
                 arguments.profile != Profile::Dist || layer.compressed.len() <= SIZE_LIMIT,
                 "{} for {architecture}: {} bytes are more than {SIZE_LIMIT}",

@@ -38,10 +38,10 @@ pub(super) struct Layer {
 }
 
 impl Layer {
-    pub(super) fn new(entries: Vec<Entry>) -> anyhow::Result<Self> {
+    pub(super) fn new(entries: Vec<Entry>, compression: Compression) -> anyhow::Result<Self> {
         let archive = tar_of(entries)?;
         // No name and no time in the header.
-        let mut gzip = GzBuilder::new().write(Vec::new(), Compression::best());
+        let mut gzip = GzBuilder::new().write(Vec::new(), compression);
         gzip.write_all(&archive)?;
         Ok(Self { compressed: gzip.finish()?, uncompressed: archive.len(), diff_id: digest(&archive) })
     }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail, ensure};
+use flate2::Compression;
 
 use super::environment;
 use super::recipe::Image;
@@ -49,8 +50,10 @@ impl Architecture {
 pub(super) enum Profile {
     /// What is published: small, and slow to build
     Dist,
-    /// Quick to build, for tests
+    /// Quick to build
     Release,
+    /// What `cargo test --workspace` has built, with the libraries that it loads: for the cluster tests
+    Dev,
 }
 
 impl Profile {
@@ -59,7 +62,13 @@ impl Profile {
         match self {
             Self::Dist => "dist",
             Self::Release => "release",
+            Self::Dev => "dev",
         }
+    }
+
+    /// Programs that are not optimised are large, and go from one directory of this machine into another.
+    pub(super) fn compression(self) -> Compression {
+        if self == Self::Dev { Compression::none() } else { Compression::best() }
     }
 }
 
@@ -71,6 +80,10 @@ pub(super) fn compile(
     revision: &Revision,
     target: Option<&Path>,
 ) -> anyhow::Result<PathBuf> {
+    if profile == Profile::Dev {
+        ensure!(architecture == Architecture::Amd64, "images of the tests' programs are for this machine");
+        return tested(images);
+    }
     install_target(architecture)?;
     install_compiler(architecture)?;
     let metadata = cargo_metadata::MetadataCommand::new().no_deps().exec().context("cargo metadata")?;
@@ -98,6 +111,24 @@ pub(super) fn compile(
     }
     ensure!(cargo.status().context("cargo build")?.success(), "the programs for {architecture} do not build");
     Ok(target.join(triple).join(profile.name()))
+}
+
+/// The programs as the tests are built, with which they share their dependencies.
+fn tested(images: &[&Image]) -> anyhow::Result<PathBuf> {
+    let mut cargo = Command::new(environment("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(root()).args([
+        "build",
+        "--quiet",
+        "--locked",
+        "--workspace",
+        "--test",
+        "dependency_rules",
+    ]);
+    for image in images {
+        cargo.args(["--bin", image.program]);
+    }
+    ensure!(cargo.status().context("cargo build")?.success(), "the programs do not build");
+    Ok(crate::bench::target()?.join("debug"))
 }
 
 /// What is published holds no paths of the machine it was built on.

@@ -69,8 +69,8 @@ pub(super) const IMAGES: &[Image] = &[
 const CERTIFICATES: &str = "etc/ssl/certs/ca-certificates.crt";
 
 impl Image {
-    /// Everything in the image, sorted.
-    pub(super) fn files(&self, program: Vec<u8>, sbom: &[u8]) -> Vec<Entry> {
+    /// Everything in the image, sorted; with libraries, if the program loads any.
+    pub(super) fn files(&self, program: Vec<u8>, sbom: &[u8], libraries: Vec<Entry>) -> Vec<Entry> {
         let mut files = vec![
             Entry::file(self.program, 0o755, program),
             Entry::directory("etc", 0o755),
@@ -88,6 +88,7 @@ impl Image {
         if self.has_tmp {
             files.push(Entry::directory("tmp", 0o1777));
         }
+        files.extend(libraries);
         files.sort_by(|a, b| a.path.cmp(&b.path));
         files
     }
@@ -126,7 +127,7 @@ mod tests {
     #[test]
     fn who_talks_to_the_world_outside_knows_whom_to_trust() {
         for image in IMAGES {
-            let files = image.files(b"program".to_vec(), b"{}");
+            let files = image.files(b"program".to_vec(), b"{}", Vec::new());
             assert_eq!(files.iter().any(|entry| entry.path == CERTIFICATES), image.short != "driver");
             assert!(files.is_sorted_by(|a, b| a.path < b.path));
         }
