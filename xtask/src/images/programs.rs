@@ -128,7 +128,16 @@ fn tested(images: &[&Image]) -> anyhow::Result<PathBuf> {
         cargo.args(["--bin", image.program]);
     }
     ensure!(cargo.status().context("cargo build")?.success(), "the programs do not build");
-    Ok(crate::bench::target()?.join("debug"))
+    let built = crate::bench::target()?.join("debug");
+    // Lines of source and names are three quarters of them.
+    let stripped = built.join("images");
+    std::fs::create_dir_all(&stripped)?;
+    for image in images {
+        let [from, to] = [&built, &stripped].map(|directory| directory.join(image.program));
+        let status = Command::new("strip").arg("--strip-all").arg("-o").arg(to).arg(from).status();
+        ensure!(status.context("strip, of binutils")?.success(), "strip failed");
+    }
+    Ok(stripped)
 }
 
 /// What is published holds no paths of the machine it was built on.
