@@ -25,7 +25,7 @@ trap 'rm -rf "$RUN"' EXIT
 # Pods reach the API server at the address of its Service, as anywhere: the server listens there itself, and nobody has to translate.
 export API_ADDRESS=10.96.0.1 API_PORT=443 NODE_ADDRESS=10.77.0.1 EMULATOR_ADDRESS=10.77.0.2
 export STORY=${STORY:-$PWD/install/main.py}
-export KUBELET_ROOT=/var/lib/kubelet NODE_PREPARE=$PWD/install/prepare.sh POD_NETWORK=$RUN/pods.conflist
+export KUBELET_ROOT=/var/lib/kubelet NODE_PREPARE=$PWD/install/prepare.sh
 . node/env.sh
 if [ $existing = no ] && ! why=$(node/possible.sh); then
   echo "skipped: $why"
@@ -66,10 +66,7 @@ rules:
 K
 export AUDIT_LOG=$RUN/audit.log
 export APISERVER_ARGS="--audit-policy-file=$RUN/audit-policy.yaml --audit-log-path=$AUDIT_LOG --audit-log-maxsize=1000"
-cat > "$POD_NETWORK" <<K
-{"cniVersion": "0.4.0", "name": "pods", "plugins": [{"type": "ptp", "ipam": {"type": "host-local",
- "dataDir": "$RUN/addresses", "ranges": [[{"subnet": "10.88.0.0/16"}]], "routes": [{"dst": "0.0.0.0/0"}]}}]}
-K
+. install/network.sh
 
 say "bringing up the node ..."
 code=0

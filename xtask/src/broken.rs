@@ -15,7 +15,7 @@ use crate::generated::root;
 use table::TABLE;
 
 /// Who waits longer than this for what cannot come has failed.
-const PATIENCE: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_secs(150);
 
 /// One wrong change.
 struct Break {

@@ -4,9 +4,11 @@
 set -euo pipefail
 . "$(dirname "$0")/../node/env.sh"
 ip address add "$API_ADDRESS/32" dev lo          # the Service of the API server
-ip address add "$EMULATOR_ADDRESS/32" dev lo     # Key Vault and Entra
-ip address add 169.254.169.254/32 dev lo         # the machine's metadata service
-echo "$EMULATOR_ADDRESS shop.vault.azure.net team.vault.azure.net login.microsoftonline.com" >> "$RUN/hosts"
+if [ -n "${EMULATOR_ADDRESS:-}" ]; then
+  ip address add "$EMULATOR_ADDRESS/32" dev lo     # Key Vault and Entra
+  ip address add 169.254.169.254/32 dev lo         # the machine's metadata service
+  echo "$EMULATOR_ADDRESS shop.vault.azure.net team.vault.azure.net login.microsoftonline.com" >> "$RUN/hosts"
+fi
 # place DIRECTORY OURS: has the charts' default directory lead to one of ours.
 place() { mkdir -p "$1" "$2"; mount --bind "$2" "$1"; mount --make-rshared "$1"; }
 place /var/lib/kubelet "$NODE/kubelet"
