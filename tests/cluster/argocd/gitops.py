@@ -119,7 +119,7 @@ class History(threading.Thread):
 
     def __init__(self, seen=lambda name, application: None):
         super().__init__(daemon=True)
-        self.states, self.seen, self.stop = [], seen, False
+        self.states, self.seen, self.stop, self.heard = [], seen, False, threading.Condition()
         self.version = request("GET", APPLICATIONS)["metadata"]["resourceVersion"]
         self.start()
 
@@ -130,8 +130,16 @@ class History(threading.Thread):
                 one = event["object"]
                 self.states.append((one["metadata"]["name"], event["type"], state(one), trouble(one)))
                 self.seen(one["metadata"]["name"], one)
+                with self.heard:
+                    self.heard.notify_all()
                 if self.stop:
                     return
+
+    def until(self, check, seconds=60):
+        """Waits until this has heard of what somebody else may have seen earlier."""
+        with self.heard:
+            if not self.heard.wait_for(check, seconds):
+                raise TimedOut(f"not heard of within {seconds} s: {[s[:3] for s in self.states[-10:]]}")
 
     def first(self, name, condition=lambda kind, told: True):
         """Position of the first state of an application for which this is so."""

@@ -126,6 +126,7 @@ class Story(unittest.TestCase):
         history = History(look)
         create((self.stack.work / "deploy/argocd/application.yaml").read_text())
         seen = well(ROOT_APPLICATION, *STACK)
+        history.until(lambda: all((name, "well") in at for name in STACK))
         history.stop = True
         for daemon in DAEMONS:
             ready(daemon)

@@ -1,6 +1,6 @@
 //! One process of the stack.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -122,6 +122,34 @@ impl Daemon {
     pub(crate) fn descriptors(&self) -> usize {
         std::fs::read_dir(self.proc().join("fd")).map_or(0, Iterator::count)
     }
+
+    /// What they are: files by their path, connections by where they lead to.
+    pub(crate) fn kinds_of_descriptors(&self) -> BTreeMap<String, usize> {
+        let read =
+            |table: &str| std::fs::read_to_string(self.proc().join("net").join(table)).unwrap_or_default();
+        let (tcp, unix) = (read("tcp"), read("unix"));
+        let mut kinds = BTreeMap::new();
+        for entry in std::fs::read_dir(self.proc().join("fd")).into_iter().flatten().flatten() {
+            let target = std::fs::read_link(entry.path()).unwrap_or_default().display().to_string();
+            let socket = target.strip_prefix("socket:[").and_then(|inode| inode.strip_suffix(']'));
+            let kind = socket.map_or_else(|| target.clone(), |inode| connection(inode, &tcp, &unix));
+            *kinds.entry(kind).or_default() += 1;
+        }
+        kinds
+    }
+}
+
+/// A socket as the kernel's tables tell of it: peer and state, or path.
+fn connection(inode: &str, tcp: &str, unix: &str) -> String {
+    let cells = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    if let Some(cells) = tcp.lines().map(cells).find(|cells| cells.get(9).is_some_and(|cell| cell == inode)) {
+        return format!("TCP to {}, state {}", cells[2], cells[3]);
+    }
+    let found = unix.lines().map(cells).find(|cells| cells.get(6).is_some_and(|cell| cell == inode));
+    found.map_or_else(
+        || "another socket".to_owned(),
+        |cells| format!("Unix {}", cells.get(7).map_or("connected", String::as_str)),
+    )
 }
 
 impl Drop for Daemon {

@@ -71,10 +71,12 @@ async fn soak() {
     converge(&trouble, &kubelet).await;
     println!("half: {trouble}{samples}");
     let (before, mut samples) = (Sample::of(&trouble), Samples::default());
+    let held = trouble.driver.kinds_of_descriptors();
     trouble.make(half, false, &mut samples).await;
     converge(&trouble, &kubelet).await;
     let after = Sample::of(&trouble);
     println!("end: {trouble}{samples}{before:?}\n{after:?}");
+    println!("then: {held:#?}\nnow: {:#?}", trouble.driver.kinds_of_descriptors());
 
     stop.cancel();
     for pod in pods {
