@@ -33,6 +33,16 @@ fn lint(arguments: &[&str], input: &str) -> Output {
     child.wait_with_output().expect("an end")
 }
 
+/// The linter and the provider's client have a list each, as neither knows the other.
+#[test]
+fn the_linter_knows_the_clouds_that_the_provider_knows() {
+    let mut clouds = keymount_lint::CLOUDS.map(str::to_uppercase);
+    let mut known: Vec<_> = keymount_identity::Cloud::names().collect();
+    clouds.sort();
+    known.sort_unstable();
+    assert_eq!(clouds.to_vec(), known);
+}
+
 fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).expect("UTF-8")
 }

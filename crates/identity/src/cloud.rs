@@ -64,6 +64,11 @@ impl CloudError {
 }
 
 impl Cloud {
+    /// All names that [`by_name`](Self::by_name) knows, in upper case.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        CLOUDS.iter().flat_map(|(names, ..)| names.iter().copied()).chain([CUSTOM])
+    }
+
     /// Finds a cloud by its name, in any case. `file` describes the cloud `AzureStackCloud`; it is read
     /// each time, so a changed file takes effect at the next mount.
     ///

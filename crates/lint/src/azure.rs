@@ -15,7 +15,8 @@ use crate::yaml::{self, Kind, Node};
 
 const FLAGS: [&str; 3] = ["usePodIdentity", "useVMManagedIdentity", "useAzureTokenProxy"];
 
-const CLOUDS: [&str; 7] = [
+/// Values of `cloudName` that the provider knows, as people write them.
+pub const CLOUDS: [&str; 7] = [
     "AzurePublicCloud",
     "AzureCloud",
     "AzureUSGovernmentCloud",

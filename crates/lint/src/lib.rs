@@ -18,6 +18,7 @@ mod rule;
 mod secret_objects;
 mod yaml;
 
+pub use azure::CLOUDS;
 pub use diagnostic::{Diagnostic, Edit, Fix, Severity};
 pub use fix::apply;
 pub use place::Place;
