@@ -70,6 +70,8 @@ async fn soak() {
     trouble.make(half, true, &mut samples).await;
     converge(&trouble, &kubelet).await;
     println!("half: {trouble}{samples}");
+    trouble.first_storm().await;
+    converge(&trouble, &kubelet).await;
     let (before, mut samples) = (Sample::of(&trouble), Samples::default());
     let held = trouble.driver.kinds_of_descriptors();
     trouble.make(half, false, &mut samples).await;

@@ -153,6 +153,12 @@ impl Trouble {
         self.new_version().await;
     }
 
+    /// The storm that a driver's memory rises with once in its life, and a version that tells when it is over.
+    pub(crate) async fn first_storm(&mut self) {
+        self.begin(Fault::Storm).await;
+        self.new_version().await;
+    }
+
     fn choose(&mut self, deadly: bool) -> Fault {
         // One in ten ends a process: a process lives for half a minute or so.
         if deadly && self.random.random_range(0..10) == 0 {
