@@ -36,10 +36,21 @@ pub(crate) fn bench(arguments: &[String]) -> anyhow::Result<()> {
     run(command.args(all))
 }
 
+/// `cargo xtask scale`: the arguments are those of the simulation. It is built optimised; its figures are the same without.
+pub(crate) fn scale(arguments: &[String]) -> anyhow::Result<()> {
+    let program = release("keymount-scale")?.join("keymount-scale");
+    run(Command::new(program).arg("--root").arg(root()).args(arguments))
+}
+
 /// Builds the bench program, and says where it is.
 fn build() -> anyhow::Result<PathBuf> {
-    run(Command::new("cargo").current_dir(root()).args(["build", "--release", "-p", "keymount-benches"]))?;
-    Ok(target()?.join("release/keymount-bench"))
+    Ok(release("keymount-benches")?.join("keymount-bench"))
+}
+
+/// Builds a package with the release profile, and gives the directory that its programs are in.
+fn release(package: &str) -> anyhow::Result<PathBuf> {
+    run(Command::new("cargo").current_dir(root()).args(["build", "--release", "-p", package]))?;
+    Ok(target()?.join("release"))
 }
 
 /// Where cargo puts what it builds.

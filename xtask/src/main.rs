@@ -68,6 +68,13 @@ enum Chore {
     Images(images::Arguments),
     /// Instructions, system calls, sizes and request counts, against those in benches/
     Performance(performance::Arguments),
+    /// Simulates a cluster of thousands of nodes and writes docs/scale.md with its pictures
+    #[command(disable_help_flag = true)]
+    Scale {
+        /// Those of the simulation: see `--help`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Runs a command and draws what it prints, as docs/pictures/demo.svg is made
     Picture {
         /// The SVG file
@@ -109,6 +116,7 @@ fn main() -> anyhow::Result<()> {
         ),
         Chore::Images(arguments) => images::build(&arguments),
         Chore::Performance(arguments) => performance::performance(&arguments),
+        Chore::Scale { arguments } => bench::scale(&arguments),
         Chore::Docs { check } => generated::update(reference::files()?, check),
         Chore::Picture { output, title, steps, command } => picture::draw(&output, &title, &steps, &command),
         Chore::Site { mdbook } => site::build(&mdbook),

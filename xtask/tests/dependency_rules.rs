@@ -12,6 +12,7 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, PackageId};
 const ALLOWED: &[(&str, &[&str])] = &[
     ("keymount-sensitive", &[]),
     ("keymount-clock", &[]),
+    ("keymount-schedule", &["keymount-clock"]),
     ("keymount-proto", &[]),
     ("keymount-reasons", &[]),
     ("keymount-api", &[]),
@@ -41,6 +42,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &[
             "keymount-sensitive",
             "keymount-clock",
+            "keymount-schedule",
             "keymount-proto",
             "keymount-reasons",
             "keymount-api",
@@ -88,6 +90,7 @@ const FORBIDDEN: &[(&str, &[&str], &str)] = &[
     ("keymount-pem", &["tokio", "reqwest", "hyper"], "it is pure: bytes in, bytes out"),
     ("keymount-objects", &["tokio", "reqwest", "hyper"], "it is pure: text in, values out"),
     ("keymount-lint", &["tokio", "reqwest", "hyper"], "it is pure: text in, diagnostics out"),
+    ("keymount-schedule", &["reqwest", "hyper", "tonic", "kube-client"], "it asks nobody: time and counting"),
     ("keymount-volume", &["reqwest", "hyper", "tonic", "kube-client"], "it knows no network"),
 ];
 

@@ -3,7 +3,9 @@
 //! Intervals, time-outs and back-offs use [`tokio::time::Instant`], which is monotonic and which
 //! tests pause. Wall time is only for what is dated outside this process (expiry of a token, time of
 //! a condition), and it comes from here, so that a simulated hour moves both clocks together and a
-//! test can let the wall clock jump.
+//! test can let the wall clock jump. So does [`jitter`], which a simulation can seed.
+
+pub mod jitter;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

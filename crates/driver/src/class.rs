@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use keymount_api::{SecretProviderClass, annotations};
 use keymount_daemon::flags::GoDuration;
+use keymount_schedule::Queue;
 use kube::api::Api;
 use kube::{Client, ResourceExt as _};
 use tokio::time::Instant;
 
 use crate::kubernetes::{Named, NamedError};
-use crate::queue::Queue;
 use crate::request::ClassKey;
 
 /// The classes that volumes of this node are of.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use keymount_daemon::flags::{Flags, GoDuration};
 use keymount_daemon::grpc::{Endpoint, InvalidEndpoint};
+pub use keymount_schedule::Pace;
 
 use crate::provider::is_provider_name;
 
@@ -103,15 +104,6 @@ pub struct VolumeLimits {
     pub noexec: bool,
     /// Bytes mounted on the node at one time.
     pub budget: u64,
-}
-
-/// A rate with a burst.
-#[derive(Clone, Copy, Debug)]
-pub struct Pace {
-    /// Per second.
-    pub per_second: u32,
-    /// At once.
-    pub burst: u32,
 }
 
 /// The flags make no sense.

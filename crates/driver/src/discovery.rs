@@ -7,13 +7,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use keymount_schedule::{Done, Queue};
 use keymount_volume::{TargetState, parse_target};
 use tokio_util::sync::CancellationToken;
 
 use crate::ledger::Published;
 use crate::minting::MintError;
 use crate::node::Node;
-use crate::queue::{Done, Queue};
 use crate::request::{PodRef, PublishRequest};
 
 /// Volumes that are looked up at one time.

@@ -7,13 +7,14 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::{Event, EventSource, ObjectReference};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use keymount_clock::WallClock;
+use keymount_schedule::WritePace;
 use kube::Client;
 use kube::api::{Api, PostParams};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::kubernetes::{WritePace, api_error};
+use crate::kubernetes::api_error;
 use crate::request::PodRef;
 
 /// Name of the component, as the Go driver's events have it.

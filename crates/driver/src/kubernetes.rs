@@ -1,11 +1,10 @@
-//! Access to the Kubernetes API: the client, objects kept fresh by name, and the pace of writes.
+//! Access to the Kubernetes API: the client and objects kept fresh by name.
 
 mod client;
 mod csi_driver;
 mod error;
 mod name;
 mod named;
-mod pace;
 
 pub use client::ClientError;
 pub(crate) use client::client;
@@ -13,4 +12,3 @@ pub(crate) use csi_driver::{CsiDriverWatch, RequestedToken};
 pub(crate) use error::api_error;
 pub(crate) use name::is_object_name;
 pub(crate) use named::{Named, NamedError};
-pub(crate) use pace::WritePace;

@@ -29,8 +29,6 @@ mod process;
 pub mod program;
 mod provider;
 mod publish;
-mod queue;
-mod random;
 mod registration;
 mod reports;
 mod request;

@@ -5,15 +5,17 @@ mod directory;
 mod error;
 mod health;
 mod memory;
-mod places;
 mod reply;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use keymount_clock::jitter;
 use keymount_proto::provider::csi_driver_provider_client::CsiDriverProviderClient;
 use keymount_proto::provider::{MountRequest, MountResponse};
+pub(crate) use keymount_schedule::Lane;
+use keymount_schedule::Places;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Request, Status};
@@ -22,14 +24,12 @@ pub(crate) use directory::{Directories, is_valid_name as is_provider_name};
 pub(crate) use error::{ProviderError, Stage, go_code};
 pub(crate) use health::check_periodically;
 pub(crate) use memory::HeldMemory;
-pub(crate) use places::Lane;
 pub(crate) use reply::Reply;
 
 use crate::config::ProviderLimits;
 use crate::kubernetes::NamedError;
 use connection::Connection;
 use memory::{Metered, ReplyMemory};
-use places::Places;
 
 /// Attempts on UNAVAILABLE, as the Go driver's client makes them.
 const ATTEMPTS: u32 = 3;
@@ -273,7 +273,7 @@ fn is_transport(status: &Status) -> bool {
 
 /// A factor between 0.8 and 1.2.
 fn jitter() -> f64 {
-    0.8 + 0.4 * crate::random::fraction()
+    0.8 + 0.4 * jitter::fraction()
 }
 
 #[cfg(test)]

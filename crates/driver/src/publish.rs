@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use keymount_schedule::Schedule;
 use keymount_volume::{Ownership, Record, TargetState, VolumeError, Volumes};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -17,7 +18,6 @@ use crate::ledger::Published;
 use crate::node::Node;
 use crate::provider::{Bounds, Lane, Style};
 use crate::request::{PodRef, PublishRequest};
-use crate::rotation::Schedule;
 use crate::volume::Volume;
 
 impl Node {
@@ -78,7 +78,7 @@ impl Node {
                 content_since: Some(now),
                 last_success: Some(now),
                 fresh_since: Instant::now(),
-                schedule: Schedule::fetched(),
+                schedule: Schedule::mounted(self.beside(hold, request)),
                 last_failure: None,
                 owners: None,
                 memory,
@@ -182,9 +182,11 @@ impl Node {
             Some(found) => (found.record.versions, Some(found.written)),
             None => (BTreeMap::new(), state.written()),
         };
+        let class = self.classes.hold(request.class_key());
+        let schedule = Schedule::found(incomplete, self.beside(&class, &request));
         let volume = Volume {
             pod: request.pod.clone(),
-            class: self.classes.hold(request.class_key()),
+            class,
             request: (self.rotation.is_some() || incomplete).then_some(request),
             pod_volume: None,
             versions,
@@ -193,7 +195,7 @@ impl Node {
             content_since: written,
             last_success: None,
             fresh_since: Instant::now(),
-            schedule: Schedule::found(incomplete),
+            schedule,
             last_failure: None,
             owners: None,
             memory: self.budget.account(memory),

@@ -10,10 +10,8 @@ mod failure;
 mod interval;
 mod reconciler;
 mod refresh;
-mod schedule;
 
 pub(crate) use failure::RotationError;
 pub(crate) use interval::Intervals;
 pub(crate) use reconciler::run;
 pub(crate) use refresh::RefreshLimits;
-pub(crate) use schedule::Schedule;

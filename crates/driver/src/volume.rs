@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use keymount_schedule::Schedule;
 use tokio::time::Instant;
 
 use crate::budget::Reservation;
@@ -11,7 +12,6 @@ use crate::certificates::Certificates;
 use crate::class::ClassHold;
 use crate::minting::PodVolume;
 use crate::request::{PodRef, PublishRequest};
-use crate::rotation::Schedule;
 use crate::secret_sync::PodOwners;
 
 /// A mounted volume.

@@ -4,7 +4,8 @@
 //! gate closes, for as long as the vault asked or for a growing, jittered while; then one request goes
 //! as a probe, and while that works the rest follow, each answer making room for one more. And a vault
 //! that has not been asked for a while gets one request first, which opens the connection (and shows
-//! whether it is HTTP/2) that the others then use. First mounts always go before rotations.
+//! whether it is HTTP/2) that the others then use. First mounts always go before rotations,
+//! and among either those whose time ends first.
 //!
 //! A vault may ask for more patience than a first mount has. Rotations heed it to the letter; first
 //! mounts, which would only fail, go as probes on the back-off's own schedule: one at a time, ever more
@@ -14,7 +15,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use ring::rand::{SecureRandom, SystemRandom};
+use keymount_clock::jitter;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -27,6 +28,12 @@ const LONGEST_CLOSURE: Duration = Duration::from_secs(120);
 
 /// Connections to a vault are gone after this long without use.
 const COLD_AFTER: Duration = Duration::from_secs(80);
+
+/// For so long after a 429 a vault's pace is what it last answered at.
+const THROTTLED_FOR: Duration = Duration::from_secs(120);
+
+/// So many answers show that pace.
+const PACE: usize = 16;
 
 /// Bounds of a gate.
 #[derive(Clone, Copy, Debug)]
@@ -68,6 +75,10 @@ struct State {
     /// Counts closures: an answer to a request of an earlier epoch says nothing about this one.
     epoch: u64,
     last_used: Option<Instant>,
+    /// The last 429.
+    throttled: Option<Instant>,
+    /// The last answers that were none.
+    answered: VecDeque<Instant>,
     /// Set while the first request to a cold vault is alone.
     warming: bool,
     lanes: [VecDeque<Waiting>; 2],
@@ -130,6 +141,8 @@ impl Gate {
             closed: None,
             epoch: 0,
             last_used: None,
+            throttled: None,
+            answered: VecDeque::new(),
             warming: false,
             lanes: [VecDeque::new(), VecDeque::new()],
         };
@@ -145,11 +158,14 @@ impl Gate {
             if let Some(opens) = opens.filter(|opens| *opens > deadline) {
                 return Err(Turned::Throttled(opens - Instant::now()));
             }
+            if let Some(wait) = state.too_long(lane, deadline) {
+                return Err(Turned::Throttled(wait));
+            }
             if state.lanes.iter().map(VecDeque::len).sum::<usize>() >= self.options.waiting {
                 return Err(Turned::Crowded(self.options.waiting));
             }
             let (grant, granted) = oneshot::channel();
-            state.lanes[lane as usize].push_back(Waiting { deadline, grant });
+            state.line_up(lane, Waiting { deadline, grant });
             self.admit(&mut state);
             granted
         };
@@ -244,6 +260,30 @@ impl State {
         if full { None } else { self.lanes.iter_mut().find_map(VecDeque::pop_front) }
     }
 
+    /// Whose time ends first goes first. So the requests of one mount stay together, and one that was
+    /// throttled keeps its place: where few come through, they complete some mounts rather than parts of
+    /// all, which nobody can use.
+    fn line_up(&mut self, lane: Lane, waiting: Waiting) {
+        let lane = &mut self.lanes[lane as usize];
+        let place = lane.iter().rposition(|other| other.deadline <= waiting.deadline);
+        lane.insert(place.map_or(0, |before| before + 1), waiting);
+    }
+
+    /// How long a rotation would wait at the pace of a vault that throttles, if its time would be up before.
+    /// Who cannot be served in time leaves at once and costs nothing; in the queue it would be the next one
+    /// when it has no time left, and what it had by then would be lost.
+    fn too_long(&self, lane: Lane, deadline: Instant) -> Option<Duration> {
+        let throttled = self.throttled.is_some_and(|at| at.elapsed() < THROTTLED_FOR);
+        if lane == Lane::Mount || !throttled || self.answered.len() < PACE {
+            return None;
+        }
+        let before = |waiting: &&Waiting| waiting.deadline <= deadline && !waiting.grant.is_closed();
+        let ahead = self.lanes.iter().flatten().filter(before).count();
+        let each = self.answered.front()?.elapsed() / u32::try_from(PACE).unwrap_or(u32::MAX);
+        let wait = each.saturating_mul(u32::try_from(ahead + 1).unwrap_or(u32::MAX));
+        (Instant::now() + wait > deadline).then_some(wait)
+    }
+
     fn is_cold(&self) -> bool {
         self.last_used.is_none_or(|used| used.elapsed() >= COLD_AFTER)
     }
@@ -284,6 +324,16 @@ impl Pass {
         state.last_used = Some(Instant::now());
         state.under_way = state.under_way.saturating_sub(1);
         state.warming = false;
+        match verdict {
+            Verdict::Throttled(_) => state.throttled = state.last_used,
+            Verdict::Answered => {
+                if state.answered.len() == PACE {
+                    state.answered.pop_front();
+                }
+                state.answered.push_back(Instant::now());
+            }
+            Verdict::Lost => {}
+        }
         match verdict {
             Verdict::Throttled(asked) if current => {
                 for opens in state.close(*asked) {
@@ -337,12 +387,7 @@ impl Drop for Pass {
 /// A pause between the last one and three times that: callers that were throttled together drift
 /// apart, and a vault that stays throttled is asked less and less.
 fn decorrelated(last: Duration) -> Duration {
-    let mut bytes = [0; 4];
-    let fraction = match SystemRandom::new().fill(&mut bytes) {
-        Ok(()) => f64::from(u32::from_be_bytes(bytes)) / f64::from(u32::MAX),
-        Err(_) => 0.5,
-    };
-    (last + last.saturating_mul(2).mul_f64(fraction)).min(PAUSE.1)
+    (last + last.saturating_mul(2).mul_f64(jitter::fraction())).min(PAUSE.1)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use url::Url;
 
 use crate::challenge::Challenge;
 use crate::error::VaultError;
-use crate::gate::{Pass, Turned, Verdict};
+use crate::gate::{Lane, Pass, Turned, Verdict};
 use crate::item::ObjectKind;
 use crate::vault::Vault;
 use crate::vaults::Outcome;
@@ -46,8 +46,11 @@ impl Vault {
                     }
                     last = Some(format!("RESPONSE {}", answer.status.as_u16()));
                     let asked = retry_after(&answer.headers, self.vaults().clock.now());
-                    if answer.status == 429 && SCHEDULE.next_delay(tried, asked).is_some() {
-                        // The gate knows when this vault may be asked again.
+                    let patient = self.lane() == Lane::Rotation && asked.is_none_or(|it| it <= SCHEDULE.cap);
+                    if answer.status == 429 && (patient || SCHEDULE.next_delay(tried, asked).is_some()) {
+                        // The gate knows when this vault may be asked again. Nobody waits for a rotation, so
+                        // it may do so as long as it has time: to begin anew would cost more requests.
+                        tried -= u32::from(patient);
                         continue;
                     }
                     (error, asked)

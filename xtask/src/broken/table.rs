@@ -41,7 +41,7 @@ pub(super) const TABLE: &[Break] = &[
     Break {
         fault: "4",
         change: "after a restart all volumes are fetched at once",
-        file: "crates/driver/src/rotation/schedule.rs",
+        file: "crates/schedule/src/rotation.rs",
         from: "(Last::Found, Some(interval)) => interval.mul_f64(self.fraction),",
         to: "(Last::Found, Some(_)) => Duration::ZERO,",
         target: NODE,
@@ -176,7 +176,7 @@ pub(super) const TABLE: &[Break] = &[
     Break {
         fault: "18",
         change: "each republish makes a volume due, as for driver v1.6.0",
-        file: "crates/driver/src/rotation/schedule.rs",
+        file: "crates/schedule/src/rotation.rs",
         from: "let waited = self.last == Last::WaitsForKubelet;",
         to: "let waited = self.last != Last::WaitsForKubelet;",
         target: NODE,
@@ -212,8 +212,8 @@ pub(super) const TABLE: &[Break] = &[
     Break {
         fault: "22",
         change: "volumes are fetched four times an interval",
-        file: "crates/driver/src/rotation/schedule.rs",
-        from: "(Last::Fetched, Some(interval)) => jittered(interval),",
+        file: "crates/schedule/src/rotation.rs",
+        from: "(Last::Fetched, Some(interval)) => jittered(interval.max(self.took * MANNERS)),",
         to: "(Last::Fetched, Some(interval)) => jittered(interval / 4),",
         target: NODE,
         test: "fault_22_ten_thousand_republishes_and_one_new_version_are_one_generation",

@@ -34,7 +34,7 @@ const VOLUMES: u64 = 200;
 /// Classes of each kind of identity, each with a Secret.
 const CLASSES: usize = 10;
 /// How long everything may take to be right once nothing is wrong any more: attempts that failed in a row are up to
-/// ten minutes apart.
+/// two minutes apart.
 const CONVERGENCE: Duration = Duration::from_secs(900);
 
 /// A number from the environment.

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{StreamExt as _, pin_mut};
+use keymount_clock::jitter;
 use kube::api::{Api, WatchEvent, WatchParams};
 use kube::{Resource, ResourceExt as _};
 use serde::de::DeserializeOwned;
@@ -161,7 +162,7 @@ where
             }
             tokio::select! {
                 () = self.again.notified() => {}
-                () = tokio::time::sleep(pause.mul_f64(0.75 + crate::random::fraction() / 2.0)) => {
+                () = tokio::time::sleep(pause.mul_f64(0.75 + jitter::fraction() / 2.0)) => {
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
             }
@@ -188,7 +189,7 @@ where
     /// One watch, from whatever state the server has at hand. Gives none if the object has to be read
     /// again, because it is gone or the watch did not end in the ordinary way.
     async fn watch(&self) -> Option<()> {
-        let seconds = WATCH_SECONDS - u32::from(crate::random::fraction() < 0.5) * 60;
+        let seconds = WATCH_SECONDS - u32::from(jitter::fraction() < 0.5) * 60;
         let parameters =
             WatchParams::default().fields(&format!("metadata.name={}", self.name)).timeout(seconds);
         let open = tokio::time::timeout(READ_TIMEOUT, self.api.watch(&parameters, "0"));

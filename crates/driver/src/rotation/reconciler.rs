@@ -1,15 +1,15 @@
 //! The task that starts rotations when they are due.
 
-use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use keymount_schedule::{Batch, Beside};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::Schedule;
+use crate::class::ClassHold;
 use crate::node::Node;
-use crate::request::ClassKey;
+use crate::request::{ClassKey, PublishRequest};
 use crate::volume::Volume;
 
 /// Volumes that are answered by one fetch: same class, same service account.
@@ -37,24 +37,18 @@ pub(crate) async fn run(node: Arc<Node>, stop: CancellationToken) {
 impl Node {
     /// Starts what is due, and gives the time of what is due next.
     fn start_due(self: &Arc<Self>) -> Option<Instant> {
-        let now = Instant::now();
-        let mut groups: HashSet<Group> = HashSet::new();
-        self.ledger.for_each(|_, volume| {
-            if self.due(volume).is_some_and(|due| due <= now) {
-                groups.insert(group(volume));
-            }
-        });
-        if !groups.is_empty() {
-            let mut batch: Vec<PathBuf> = Vec::new();
+        let mut batch: Batch<Group> = Batch::now();
+        self.ledger.for_each(|_, volume| batch.look(self.due(volume), || group(volume)));
+        if !batch.is_empty() {
+            let mut targets: Vec<PathBuf> = Vec::new();
             self.ledger.for_each(|path, volume| {
-                let window = Schedule::batch_window(self.interval_of(&volume.class));
-                let nearly_due = self.due(volume).is_some_and(|due| due <= now + window);
-                if nearly_due && groups.contains(&group(volume)) {
+                let interval = self.interval_of(&volume.class);
+                if batch.takes(&volume.schedule, interval, &group(volume)) {
                     volume.schedule.begin();
-                    batch.push(path.to_owned());
+                    targets.push(path.to_owned());
                 }
             });
-            for target in batch {
+            for target in targets {
                 self.start_rotation(&target);
             }
         }
@@ -70,6 +64,23 @@ impl Node {
     /// When a volume is due for its next fetch, if ever.
     pub(crate) fn due(&self, volume: &Volume) -> Option<Instant> {
         volume.schedule.due(self.interval_of(&volume.class))
+    }
+
+    /// When the volumes are due that one of this request will be fetched with; none if there are none.
+    pub(crate) fn beside(&self, class: &ClassHold, request: &PublishRequest) -> Option<Beside> {
+        let interval = self.interval_of(class)?;
+        let mut first: Option<Instant> = None;
+        self.ledger.for_each(|path, volume| {
+            let account = volume.request.as_ref().map(|request| request.service_account());
+            if volume.class.key() == class.key()
+                && account.unwrap_or_default() == request.service_account()
+                && path != request.target
+                && let Some(due) = self.due(volume)
+            {
+                first = Some(first.map_or(due, |first| first.min(due)));
+            }
+        });
+        first.map(|due| Beside { due, interval })
     }
 
     fn start_rotation(self: &Arc<Self>, target: &Path) {

@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
+use keymount_schedule::Done;
+
 use super::desired::DesiredError;
 use super::write::WriteError;
-use crate::queue::Done;
 use crate::volume::Failure;
 
 /// When to look again at something that another party has to put right.

@@ -8,7 +8,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use keymount_api::{SecretObject, SecretProviderClass};
-use keymount_clock::WallClock;
+use keymount_clock::{WallClock, jitter};
+use keymount_schedule::{Done, Queue, WritePace};
 use keymount_volume::{VolumeError, Volumes};
 use kube::Client;
 use tokio::time::Instant;
@@ -19,10 +20,8 @@ use super::owners::{self, PodOwners};
 use super::problem::Problem;
 use super::write::{Target, Written};
 use crate::events::Events;
-use crate::kubernetes::WritePace;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
-use crate::queue::{Done, Queue};
 use crate::request::{ClassKey, PodRef};
 use crate::status::{StatusKey, StatusWriter};
 
@@ -134,7 +133,7 @@ impl SecretSync {
     /// Secrets that wait to be written.
     #[must_use]
     pub(crate) fn waiting(&self) -> usize {
-        self.queue.len()
+        self.queue.pending()
     }
 
     async fn bring_up_to_date(&self, key: &SecretKey) -> Done {
@@ -176,7 +175,7 @@ impl SecretSync {
                 match self.parts.repair {
                     _ if !outcome.complete => Done::Again(OWNER_EXPECTED),
                     Duration::ZERO => Done::Finished,
-                    repair => Done::Again(repair.mul_f64(0.9 + crate::random::fraction() / 5.0)),
+                    repair => Done::Again(repair.mul_f64(0.9 + jitter::fraction() / 5.0)),
                 }
             }
             Err(problem) => {

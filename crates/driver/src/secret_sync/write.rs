@@ -8,6 +8,7 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use keymount_api::{annotations, labels};
+use keymount_schedule::WritePace;
 use kube::Client;
 use kube::api::{Api, Patch, PatchParams, PostParams};
 use kube::core::Status;
@@ -16,7 +17,7 @@ use zeroize::Zeroize as _;
 
 use super::desired::Desired;
 use super::verdict::{Verdict, fetched_at, judge, same_data};
-use crate::kubernetes::{WritePace, api_error};
+use crate::kubernetes::api_error;
 
 /// Field manager of data, labels and annotations: the same from every node.
 pub(super) const MANAGER: &str = "secrets-store-csi-driver";

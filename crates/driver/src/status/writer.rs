@@ -10,6 +10,7 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::Pod;
 use keymount_api::{Condition, SecretProviderClassPodStatus, labels};
 use keymount_clock::WallClock;
+use keymount_schedule::{Done, Queue, WritePace};
 use keymount_volume::Volumes;
 use kube::api::{Api, PostParams};
 use kube::{Client, ResourceExt as _};
@@ -18,10 +19,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::object::{StatusKey, View, desired, keep_times, says_the_same};
 use crate::certificates::{self, Certificates};
-use crate::kubernetes::{WritePace, api_error};
+use crate::kubernetes::api_error;
 use crate::ledger::Ledger;
 use crate::metrics::Metrics;
-use crate::queue::{Done, Queue};
 use crate::volume::{Failure, Volume};
 
 /// Objects that are written at one time.
@@ -234,7 +234,7 @@ impl StatusWriter {
     /// Objects that wait to be written.
     #[must_use]
     pub(crate) fn waiting(&self) -> usize {
-        self.queue.len()
+        self.queue.pending()
     }
 
     async fn bring_up_to_date(&self, key: &StatusKey) -> Done {

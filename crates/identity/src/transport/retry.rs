@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
-use keymount_clock::WallClock;
-use ring::rand::{SecureRandom, SystemRandom};
+use keymount_clock::{WallClock, jitter};
 use tokio::time::Instant;
 
 use super::{Answer, Http, Request, TransportError};
@@ -48,9 +47,9 @@ impl Schedule {
     #[must_use]
     pub fn delay(&self, tried: u32) -> Duration {
         let factor = 2_u32.saturating_pow(tried).saturating_sub(1);
-        let jitter = 0.8 + random_fraction() / 2.0;
+        let spread = 0.8 + jitter::fraction() / 2.0;
         let ceiling = self.cap.saturating_mul(2);
-        self.base.saturating_mul(factor).min(ceiling).mul_f64(jitter).min(self.cap)
+        self.base.saturating_mul(factor).min(ceiling).mul_f64(spread).min(self.cap)
     }
 
     /// The wait before the next try, or `None` when there must not be one: tries used up, or the
@@ -123,15 +122,6 @@ pub async fn send_with_retries(
             _ => return outcome,
         }
     }
-}
-
-/// A number in [0, 1), from the system's generator: it only spreads load, but costs nothing extra.
-fn random_fraction() -> f64 {
-    let mut bytes = [0; 4];
-    if SystemRandom::new().fill(&mut bytes).is_err() {
-        return 0.5;
-    }
-    f64::from(u32::from_be_bytes(bytes)) / (f64::from(u32::MAX) + 1.0)
 }
 
 #[cfg(test)]

@@ -17,8 +17,16 @@ async fn warm(concurrency: usize) -> Arc<Gate> {
 
 /// Asks for a pass in a task of its own and lets it run up to where it waits.
 async fn ask(gate: &Arc<Gate>, lane: Lane) -> tokio::task::JoinHandle<Result<Pass, Turned>> {
+    ask_until(gate, lane, soon()).await
+}
+
+async fn ask_until(
+    gate: &Arc<Gate>,
+    lane: Lane,
+    deadline: Instant,
+) -> tokio::task::JoinHandle<Result<Pass, Turned>> {
     let gate = Arc::clone(gate);
-    let task = tokio::spawn(async move { gate.enter(lane, soon()).await });
+    let task = tokio::spawn(async move { gate.enter(lane, deadline).await });
     tokio::task::yield_now().await;
     task
 }
@@ -206,4 +214,51 @@ async fn the_queue_is_bounded() {
         assert_eq!(task.await.expect("no panic").err(), Some(Turned::Deadline));
     }
     assert!(Instant::now() < deadline);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whose_time_ends_first_goes_first_and_who_was_throttled_keeps_its_place() {
+    let gate = warm(1).await;
+    let busy = gate.enter(Lane::Rotation, soon()).await.expect("a pass");
+    let (first, second) = (soon(), soon() + Duration::from_secs(1));
+    let late = ask_until(&gate, Lane::Rotation, second).await;
+    let early = ask_until(&gate, Lane::Rotation, first).await;
+    let equal = ask_until(&gate, Lane::Rotation, first).await;
+    busy.settle(&Verdict::Answered);
+    let pass = early.await.expect("no panic").expect("a pass");
+    assert!(!late.is_finished() && !equal.is_finished());
+    // Its next try lines up where it was: behind its equals, before all others.
+    pass.settle(&Verdict::Throttled(Some(Duration::from_secs(1))));
+    let again = ask_until(&gate, Lane::Rotation, first).await;
+    tokio::time::sleep(Duration::from_millis(1010)).await;
+    equal.await.expect("no panic").expect("a pass").settle(&Verdict::Throttled(None));
+    let (again, late) = (again.await, late.is_finished());
+    assert!(again.expect("no panic").is_ok() && !late);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rotation_that_a_throttled_vault_cannot_serve_in_time_leaves_at_once() {
+    let gate = warm(1).await;
+    // One answer in ten seconds.
+    for _ in 0..PACE {
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        gate.enter(Lane::Mount, soon()).await.expect("a pass").settle(&Verdict::Answered);
+    }
+    // Without a 429 that only says that nobody asked for more; and who gives up is in nobody's way.
+    let busy = gate.enter(Lane::Mount, soon()).await.expect("a pass");
+    let given_up = ask(&gate, Lane::Rotation).await;
+    assert!(!given_up.is_finished());
+    given_up.abort();
+    settled_time().await;
+    busy.settle(&Verdict::Throttled(Some(Duration::from_secs(10))));
+    // In a minute there is time for some; the next one is told so, but a pod that waits may always try.
+    let mut served = Vec::new();
+    for _ in 0..7 {
+        served.push(ask(&gate, Lane::Rotation).await);
+    }
+    let turned = served.iter().filter(|task| task.is_finished()).count();
+    assert_eq!(turned, 1, "of seven");
+    let last = served.pop().expect("seven").await.expect("no panic").err();
+    assert!(matches!(last, Some(Turned::Throttled(wait)) if wait > Duration::from_secs(60)), "{last:?}");
+    assert!(!ask(&gate, Lane::Mount).await.is_finished());
 }

@@ -303,6 +303,32 @@ async fn a_permanent_429_ends_after_four_tries_with_the_services_text() {
     assert_eq!(patient.asked(), 1, "the vault is left alone");
 }
 
+/// Nobody waits for a rotation; to begin anew would cost what it has got so far.
+#[tokio::test(start_paused = true)]
+async fn a_rotation_bears_429s_as_long_as_it_has_time() {
+    for (strikes, served) in [(7, true), (1000, false)] {
+        let calls = AtomicUsize::new(0);
+        let world = World::new(move |_, _| {
+            let throttled = calls.fetch_add(1, Ordering::SeqCst) < strikes;
+            after(1, if throttled { answer(429, "").with_header("retry-after", "5") } else { secret("v") })
+        });
+        let rotation = world.vaults.vault(
+            Url::parse("https://kv.vault.azure.net/").expect("a URL"),
+            "kv.vault.azure.net",
+            Some("https://vault.azure.net"),
+            world.session("app"),
+            Lane::Rotation,
+            Instant::now() + Duration::from_secs(60),
+        );
+        let outcome = read(&rotation).await;
+        assert_eq!(outcome.is_ok(), served, "{strikes}");
+        assert!(world.asked() <= 13, "one in five seconds: {}", world.asked());
+        if let Err(error) = outcome {
+            assert_eq!(error.reason(), VaultReason::Throttled);
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn retry_after_is_honoured_to_the_second() {
     let calls = AtomicUsize::new(0);

@@ -5,10 +5,17 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::config::Pace;
+/// A rate with a burst.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// Per second.
+    pub per_second: u32,
+    /// At once.
+    pub burst: u32,
+}
 
 /// A token bucket, in the form that needs one number (generic cell rate).
-pub(crate) struct WritePace {
+pub struct WritePace {
     every: Duration,
     ahead: Duration,
     /// When the bucket will be full again.
@@ -18,13 +25,13 @@ pub(crate) struct WritePace {
 impl WritePace {
     /// A bucket that is full.
     #[must_use]
-    pub(crate) fn new(pace: Pace) -> Self {
+    pub fn new(pace: Pace) -> Self {
         let every = Duration::from_secs(1) / pace.per_second.max(1);
         Self { every, ahead: every * pace.burst.saturating_sub(1), full: Mutex::new(Instant::now()) }
     }
 
     /// Returns when the next write may be made.
-    pub(crate) async fn turn(&self) {
+    pub async fn turn(&self) {
         let now = Instant::now();
         let at = {
             let mut full = self.full.lock().unwrap_or_else(PoisonError::into_inner);

@@ -8,6 +8,7 @@ use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use keymount_clock::jitter;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -15,7 +16,7 @@ use tokio_util::task::TaskTracker;
 
 /// How work on a key ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Done {
+pub enum Done {
     /// Nothing left to do until somebody asks again.
     Finished,
     /// To be looked at again after this time, whatever happens.
@@ -29,7 +30,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
 /// Keys to be worked on.
-pub(crate) struct Queue<K> {
+pub struct Queue<K> {
     state: Mutex<State<K>>,
     changed: Notify,
 }
@@ -52,7 +53,7 @@ struct State<K> {
 impl<K: Clone + Eq + Hash + Send + 'static> Queue<K> {
     /// An empty queue.
     #[must_use]
-    pub(crate) fn new() -> Arc<Self> {
+    pub fn new() -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::new(State {
                 ready: VecDeque::new(),
@@ -69,7 +70,7 @@ impl<K: Clone + Eq + Hash + Send + 'static> Queue<K> {
     }
 
     /// Asks for work on a key, now.
-    pub(crate) fn add(&self, key: K) {
+    pub fn add(&self, key: K) {
         {
             let mut state = self.lock();
             state.asked.entry(key.clone()).or_insert_with(Instant::now);
@@ -79,7 +80,7 @@ impl<K: Clone + Eq + Hash + Send + 'static> Queue<K> {
     }
 
     /// Forgets a key; work that has begun goes on.
-    pub(crate) fn remove(&self, key: &K) {
+    pub fn remove(&self, key: &K) {
         let mut state = self.lock();
         state.unschedule(key);
         state.failures.remove(key);
@@ -94,25 +95,24 @@ impl<K: Clone + Eq + Hash + Send + 'static> Queue<K> {
 
     /// How long ago somebody asked for a key that is being worked on; none if only its time had come.
     #[must_use]
-    pub(crate) fn asked_ago(&self, key: &K) -> Option<Duration> {
+    pub fn asked_ago(&self, key: &K) -> Option<Duration> {
         self.lock().asked.get(key).map(Instant::elapsed)
     }
 
     /// Keys that are waiting or being worked on, without those that wait for a time to come.
     #[must_use]
-    pub(crate) fn len(&self) -> usize {
+    pub fn pending(&self) -> usize {
         let state = self.lock();
         state.ready.len() + state.working.len()
     }
 
     /// Works until `stop` is cancelled, on at most `workers` keys at one time. Work that has begun is
     /// finished.
-    pub(crate) async fn run<F>(
-        self: Arc<Self>,
-        workers: usize,
-        stop: CancellationToken,
-        work: impl Fn(K) -> F,
-    ) where
+    ///
+    /// # Panics
+    /// Never: the places of the workers are not closed.
+    pub async fn run<F>(self: Arc<Self>, workers: usize, stop: CancellationToken, work: impl Fn(K) -> F)
+    where
         F: Future<Output = Done> + Send + 'static,
     {
         let places = Arc::new(tokio::sync::Semaphore::new(workers));
@@ -206,7 +206,7 @@ impl<K: Clone + Eq + Hash> State<K> {
             let failures = self.failures.entry(key.clone()).or_default();
             let pause = FIRST_PAUSE.saturating_mul(1 << (*failures).min(16)).min(LONGEST_PAUSE);
             *failures += 1;
-            let pause = pause.mul_f64(0.75 + crate::random::fraction() / 2.0);
+            let pause = pause.mul_f64(0.75 + jitter::fraction() / 2.0);
             // Asking again does not shorten the pause of a key that fails.
             self.schedule(key, Instant::now() + pause);
             return;
@@ -274,7 +274,7 @@ mod tests {
         queue.add(7);
         assert_eq!(worked.recv().await, Some(7));
         tokio::time::sleep(Duration::from_secs(3600)).await;
-        assert!(worked.try_recv().is_err() && queue.len() == 0);
+        assert!(worked.try_recv().is_err() && queue.pending() == 0);
     }
 
     #[tokio::test(start_paused = true)]

@@ -11,7 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// What a call is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Lane {
+pub enum Lane {
     /// A pod waits for it.
     FirstMount,
     /// Content that is mounted already.
@@ -19,7 +19,7 @@ pub(crate) enum Lane {
 }
 
 /// The places of one provider.
-pub(super) struct Places {
+pub struct Places {
     all: Arc<Semaphore>,
     mounts: Shares,
     rotations: Shares,
@@ -35,7 +35,7 @@ struct Shares {
 }
 
 /// A place that is taken; dropping gives it back.
-pub(super) struct Place {
+pub struct Place {
     _permits: [OwnedSemaphorePermit; 3],
     /// Keeps the namespace's share known while somebody has a part of it.
     _share: Arc<Semaphore>,
@@ -51,7 +51,9 @@ impl Drop for Waiting<'_> {
 }
 
 impl Places {
-    pub(super) fn new(total: usize) -> Self {
+    /// So many places.
+    #[must_use]
+    pub fn new(total: usize) -> Self {
         Self {
             all: Arc::new(Semaphore::new(total)),
             mounts: Shares::new(total),
@@ -61,8 +63,11 @@ impl Places {
         }
     }
 
-    /// Waits for a place.
-    pub(super) async fn take(&self, lane: Lane, namespace: &str) -> Place {
+    /// Waits for a place of the lane and the namespace.
+    ///
+    /// # Panics
+    /// Never: the places are not closed.
+    pub async fn take(&self, lane: Lane, namespace: &str) -> Place {
         self.waiting.fetch_add(1, Ordering::Relaxed);
         let _waiting = Waiting(&self.waiting);
         let shares = match lane {
@@ -75,12 +80,14 @@ impl Places {
     }
 
     /// Calls that run.
-    pub(super) fn running(&self) -> usize {
+    #[must_use]
+    pub fn running(&self) -> usize {
         self.total - self.all.available_permits()
     }
 
     /// Calls that wait.
-    pub(super) fn waiting(&self) -> usize {
+    #[must_use]
+    pub fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
     }
 }
