@@ -41,7 +41,7 @@ impl Page {
     pub fn pictures(&self) -> [String; 4] {
         let Figures { life, hot, .. } = &self.figures;
         [
-            of_both("Requests to all 50 vaults", "requests per second", life, |side| rates(&side.calls)),
+            of_both("Requests to all vaults", "requests per second", life, |side| rates(&side.calls)),
             of_both("How old the content of volumes is: 99 of 100 are younger", "minutes", life, |side| {
                 side.oldest.iter().map(|age| f64::from(*age) / 60.0).collect()
             }),
@@ -147,7 +147,7 @@ fn row(text: &mut String, what: &str, who: &str, phase: &Phase) {
         rate(phase.calls.peak),
         phase.peak_to_mean,
         thousands(u64::from(phase.busiest)),
-        phase.throttled,
+        share(phase.throttled),
         rate(phase.entra.mean),
         rate(phase.entra.peak),
         rate(phase.api.mean),
@@ -202,6 +202,11 @@ fn rates(counts: &[u32]) -> Vec<f64> {
 
 fn rate(number: f64) -> String {
     if number >= 10.0 { whole(number) } else { format!("{number:.1}") }
+}
+
+/// Percent, to a tenth.
+fn share(percent: f64) -> String {
+    if percent == 0.0 { "0".to_owned() } else { format!("{percent:.1}") }
 }
 
 fn whole(number: f64) -> String {

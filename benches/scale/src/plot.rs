@@ -74,11 +74,12 @@ impl Plot<'_> {
         for (nth, (window, what)) in self.marks.iter().enumerate() {
             let at = x(number(*window));
             let height = bottom + 34.0 + 14.0 * number(nth % 2);
+            let (anchor, offset) = if at > right - 150.0 { ("end", -3.0) } else { ("start", 3.0) };
             let _ = writeln!(
                 svg,
-                r#"<path d="M{at:.1} {top}V{:.1}" stroke="{MARK}" stroke-dasharray="4 3"/><text x="{:.1}" y="{height:.1}" font-size="11" fill="{MARK}">{}</text>"#,
+                r#"<path d="M{at:.1} {top}V{:.1}" stroke="{MARK}" stroke-dasharray="4 3"/><text x="{:.1}" y="{height:.1}" font-size="11" text-anchor="{anchor}" fill="{MARK}">{}</text>"#,
                 height - 10.0,
-                at + 2.0,
+                at + offset,
                 escaped(what)
             );
         }

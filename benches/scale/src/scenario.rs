@@ -213,7 +213,7 @@ mod tests {
         part("", 3, Event::Release),
         part("", 4, Event::Outage),
         part("", 3, Event::Recovery),
-        part("", 3, Event::Restart),
+        part("", 4, Event::Restart),
     ];
 
     #[test]

@@ -213,7 +213,7 @@ pub(super) const TABLE: &[Break] = &[
         fault: "22",
         change: "volumes are fetched four times an interval",
         file: "crates/schedule/src/rotation.rs",
-        from: "(Last::Fetched, Some(interval)) => jittered(interval.max(self.took * MANNERS)),",
+        from: "(Last::Fetched, Some(interval)) => jittered(self.pause(interval)),",
         to: "(Last::Fetched, Some(interval)) => jittered(interval / 4),",
         target: NODE,
         test: "fault_22_ten_thousand_republishes_and_one_new_version_are_one_generation",
