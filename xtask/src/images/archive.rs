@@ -181,7 +181,7 @@ mod tests {
 
     fn platform(architecture: Architecture) -> Platform {
         let content = architecture.to_string().into_bytes();
-        let layer = Layer::new(vec![Entry::file("program", 0o755, content)]).unwrap();
+        let layer = Layer::new(vec![Entry::file("program", 0o755, content)], Compression::best()).unwrap();
         Platform { architecture, layer, sbom: Vec::new() }
     }
 

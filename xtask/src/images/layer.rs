@@ -87,8 +87,8 @@ mod tests {
     use super::*;
 
     fn layer() -> Layer {
-        Layer::new(vec![Entry::directory("tmp", 0o1777), Entry::file("tmp/a", 0o644, b"content".to_vec())])
-            .unwrap()
+        let file = Entry::file("tmp/a", 0o644, b"content".to_vec());
+        Layer::new(vec![Entry::directory("tmp", 0o1777), file], Compression::best()).unwrap()
     }
 
     #[test]
