@@ -25,7 +25,7 @@ def says(*arguments, account="default", directories=()):
     name = f"keymount-{next(NUMBERS)}"
     volumes = [MACHINE_TRUST] + [{"name": f"d{n}", "hostPath": {"path": path}} for n, path in enumerate(directories)]
     mounts = [{"name": "emulator", "mountPath": "/emulator", "readOnly": True}]
-    mounts += [{"name": f"d{n}", "mountPath": path, "mountPropagation": "HostToContainer"} for n, path in enumerate(directories)]
+    mounts += [{"name": f"d{n}", "mountPath": path} for n, path in enumerate(directories)]
     make("pods", PLACE, name, spec={
         "serviceAccountName": account, "hostNetwork": True, "restartPolicy": "Never", "terminationGracePeriodSeconds": 0,
         "tolerations": [{"operator": "Exists"}], "volumes": volumes,
