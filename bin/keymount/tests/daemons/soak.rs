@@ -72,11 +72,11 @@ async fn soak() {
     println!("half: {trouble}{samples}");
     trouble.first_storm().await;
     converge(&trouble, &kubelet).await;
-    let (before, mut samples) = (Sample::of(&trouble), Samples::default());
+    let (before, mut samples) = (Sample::settled(&trouble).await, Samples::default());
     let held = trouble.driver.kinds_of_descriptors();
     trouble.make(half, false, &mut samples).await;
     converge(&trouble, &kubelet).await;
-    let after = Sample::of(&trouble);
+    let after = Sample::settled(&trouble).await;
     println!("end: {trouble}{samples}{before:?}\n{after:?}");
     println!("then: {held:#?}\nnow: {:#?}", trouble.driver.kinds_of_descriptors());
 

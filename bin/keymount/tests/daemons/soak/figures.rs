@@ -1,6 +1,9 @@
 //! Memory and file descriptors of the daemons over time.
 
 use std::fmt;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
 
 use super::faults::Trouble;
 
@@ -9,6 +12,8 @@ const MARGIN_PERCENT: u64 = 20;
 const MARGIN_KIB: u64 = 6 * 1024;
 /// Connections that come and go.
 const MARGIN_DESCRIPTORS: usize = 8;
+/// HTTP clients close a connection that was not used for 90 s.
+const SETTLING: Duration = Duration::from_secs(100);
 
 /// One look at both.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +30,21 @@ impl Sample {
             memory: daemons.map(crate::daemon::Daemon::memory),
             descriptors: daemons.map(crate::daemon::Daemon::descriptors),
         }
+    }
+
+    /// The least of each within the time in which connections without a request are closed: what is still written when all is
+    /// right comes and goes, what leaks stays.
+    pub(crate) async fn settled(trouble: &Trouble) -> Self {
+        let (mut least, end) = (Self::of(trouble), Instant::now() + SETTLING);
+        while Instant::now() < end {
+            sleep(Duration::from_secs(1)).await;
+            let now = Self::of(trouble);
+            for daemon in 0..2 {
+                least.memory[daemon] = least.memory[daemon].min(now.memory[daemon]);
+                least.descriptors[daemon] = least.descriptors[daemon].min(now.descriptors[daemon]);
+            }
+        }
+        least
     }
 
     /// Asserts that this is not more than `before`, but for the margin.
