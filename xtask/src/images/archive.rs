@@ -167,6 +167,8 @@ fn config(
 mod tests {
     use std::io::Read as _;
 
+    use flate2::Compression;
+
     use super::super::recipe::IMAGES;
     use super::*;
 
