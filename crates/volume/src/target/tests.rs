@@ -57,6 +57,7 @@ fn i7_only_below_the_pods_directory() {
     for target in [
         volume.clone(),
         volume.join("mount/more"),
+        volume.join("more/mount"),
         volume.join("other"),
         volume.join("../vol/mount"),
         pods.join("uid/volumes/kubernetes.io~secret/vol/mount"),
@@ -100,6 +101,15 @@ fn links_on_the_way_are_not_followed() {
     let linked = pods.join("linked/volumes/kubernetes.io~csi/vol/mount");
     assert!(matches!(guard.create(&linked), Err(TargetError::Unreachable { .. })));
     assert!(matches!(guard.open(&linked), Err(TargetError::Unreachable { .. })));
+
+    // Neither to another pod of the node, which leads out of nothing.
+    let victim = pods.join("victim/volumes/kubernetes.io~csi/vol");
+    std::fs::create_dir_all(&victim).expect("directories");
+    symlink("victim", pods.join("beside")).expect("link");
+    let beside = pods.join("beside/volumes/kubernetes.io~csi/vol/mount");
+    assert!(matches!(guard.create(&beside), Err(TargetError::Unreachable { .. })));
+    assert!(matches!(guard.open(&beside), Err(TargetError::Unreachable { .. })));
+    assert_eq!(std::fs::read_dir(&victim).expect("lists").count(), 0);
 
     let volume = pods.join("uid/volumes/kubernetes.io~csi/vol");
     std::fs::create_dir_all(&volume).expect("directories");

@@ -240,10 +240,10 @@ fn limits_of_a_volume() {
                 .report()
                 .starts_with("the files need 73728 bytes while they are rotated, a volume has 65536")
         );
-        let names: Vec<_> = (0..20).map(|name| name.to_string()).collect();
+        let names: Vec<_> = (0..12).map(|name| name.to_string()).collect();
         let many: Vec<_> = names.iter().map(|name| (name.as_str(), 0o644, "")).collect();
         let error = publish(&many).expect_err("too many");
-        assert!(error.to_string().starts_with("the files need 89 inodes"), "{error}");
+        assert!(error.to_string().starts_with("the files need 57 inodes"), "{error}");
         assert_eq!(node.state(&target), TargetState::Missing);
 
         // What somebody else put into the volume takes the room.
