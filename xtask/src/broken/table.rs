@@ -212,9 +212,9 @@ pub(super) const TABLE: &[Break] = &[
     Break {
         fault: "22",
         change: "volumes are fetched four times an interval",
-        file: "crates/schedule/src/rotation.rs",
-        from: "(Last::Fetched, Some(interval)) => jittered(self.pause(interval)),",
-        to: "(Last::Fetched, Some(interval)) => jittered(interval / 4),",
+        file: "crates/driver/src/rotation/interval.rs",
+        from: ".map_or(self.default, |asked| asked.max(self.shortest))",
+        to: ".map_or(self.default / 4, |asked| asked.max(self.shortest))",
         target: NODE,
         test: "fault_22_ten_thousand_republishes_and_one_new_version_are_one_generation",
     },
