@@ -6,11 +6,7 @@
 # When a test fails its logs are kept, those of Argo CD among them; the last lines say where.
 set -euo pipefail
 cd "$(dirname "$0")"
-if ! why=$(node/possible.sh); then
-  echo "skipped: $why"
-  [ "${KEYMOUNT_MOUNT_NAMESPACE:-}" != required ] || exit 1
-  exit 0
-fi
+. node/needed.sh
 . api/env.sh; . argocd/env.sh
 argocd/packages.sh
 argocd/build.sh

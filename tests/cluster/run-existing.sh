@@ -5,11 +5,7 @@
 # Needs root. Where a node cannot run this says why and succeeds, unless KEYMOUNT_MOUNT_NAMESPACE is "required".
 set -euo pipefail
 cd "$(dirname "$0")"
-if ! why=$(node/possible.sh); then
-  echo "skipped: $why"
-  [ "${KEYMOUNT_MOUNT_NAMESPACE:-}" != required ] || exit 1
-  exit 0
-fi
+. node/needed.sh
 here=$PWD RUN=$(mktemp -d "${TMPDIR:-/tmp}/keymount-existing.XXXXXX"); export RUN KEEP_RUN=yes
 trap 'rm -rf "$RUN"' EXIT
 export API_ADDRESS=10.96.0.1 API_PORT=443 NODE_ADDRESS=10.77.0.1 KUBELET_ROOT=/var/lib/kubelet NODE_PREPARE=$here/install/prepare.sh

@@ -27,11 +27,7 @@ export API_ADDRESS=10.96.0.1 API_PORT=443 NODE_ADDRESS=10.77.0.1 EMULATOR_ADDRES
 export STORY=${STORY:-$PWD/install/main.py}
 export KUBELET_ROOT=/var/lib/kubelet NODE_PREPARE=$PWD/install/prepare.sh
 . node/env.sh
-if [ $existing = no ] && ! why=$(node/possible.sh); then
-  echo "skipped: $why"
-  [ "${KEYMOUNT_MOUNT_NAMESPACE:-}" != required ] || exit 1
-  exit 0
-fi
+[ $existing = yes ] || . node/needed.sh
 
 say "packages and helm ..."
 [ $existing = yes ] || install/packages.sh

@@ -14,11 +14,7 @@ say() { echo "[$((SECONDS - began)) s] $*"; }
 RUN=$(mktemp -d "${TMPDIR:-/tmp}/keymount-node.XXXXXX"); export RUN KEEP_RUN=yes
 trap 'rm -rf "$RUN"' EXIT
 . node/env.sh
-if ! why=$(node/possible.sh); then
-  echo "skipped: $why"
-  [ "${KEYMOUNT_MOUNT_NAMESPACE:-}" != required ] || exit 1
-  exit 0
-fi
+. node/needed.sh
 
 say "building driver, container and tests ..."
 build_programs keymount-test-container secrets-store-csi-driver
