@@ -5,7 +5,7 @@
 //! (`keymount-schedule`); sessions, tokens and their cache (`keymount-identity`); object cache, single
 //! flight, throttle gate and retries (`keymount-keyvault`). Modelled is what is around it: the network,
 //! Key Vault's limits, Entra, the API server's priority and fairness, kubelet. The Go stack is a model
-//! throughout ([`upstream`]), made from how its releases behave.
+//! throughout (`upstream.rs`), made from how its releases behave.
 //!
 //! One seed gives one result, to the last request.
 
