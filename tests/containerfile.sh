@@ -27,7 +27,7 @@ def told(read):
         with tarfile.open(fileobj=io.BytesIO(blob(read, layer))) as archive:
             for file in archive:
                 if file.isfile():
-                    files[file.name.removeprefix("./")] = file.mode, hashlib.sha256(archive.extractfile(file).read()).hexdigest()
+                    files[file.name.removeprefix("./")] = file.mode & 0o7777, hashlib.sha256(archive.extractfile(file).read()).hexdigest()
     return {"User": config["User"], "Entrypoint": config["Entrypoint"], "title": config["Labels"]["org.opencontainers.image.title"]}, files
 
 directory, archive = pathlib.Path(sys.argv[1]), tarfile.open(sys.argv[2])
