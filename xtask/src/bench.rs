@@ -19,7 +19,7 @@ pub(crate) fn bench(arguments: &[String]) -> anyhow::Result<()> {
     };
     let mut all = arguments.to_vec();
     let given = ["--driver", "--provider", "--list", "--help", "-h"].iter().any(|flag| names(flag));
-    let program = build()?;
+    let program = release("keymount-benches")?.join("keymount-bench");
     if !given {
         let published = images::published()?;
         for (flag, program) in [("--driver", DRIVER), ("--provider", PROVIDER)] {
@@ -42,19 +42,33 @@ pub(crate) fn scale(arguments: &[String]) -> anyhow::Result<()> {
     run(Command::new(program).arg("--root").arg(root()).args(arguments))
 }
 
-/// Builds the bench program, and says where it is.
-fn build() -> anyhow::Result<PathBuf> {
-    Ok(release("keymount-benches")?.join("keymount-bench"))
-}
-
 /// Builds a package with the release profile, and gives the directory that its programs are in.
 fn release(package: &str) -> anyhow::Result<PathBuf> {
     run(Command::new("cargo").current_dir(root()).args(["build", "--release", "-p", package]))?;
     Ok(target()?.join("release"))
 }
 
+/// Builds programs as the tests have them, and gives the directory that they are in.
+pub(crate) fn tested<'a>(programs: impl IntoIterator<Item = &'a str>) -> anyhow::Result<PathBuf> {
+    let mut command = Command::new("cargo");
+    // Of the whole workspace and with a test, so that no dependency is built once more with fewer features.
+    command.current_dir(root()).args([
+        "build",
+        "--quiet",
+        "--locked",
+        "--workspace",
+        "--test",
+        "dependency_rules",
+    ]);
+    for program in programs {
+        command.args(["--bin", program]);
+    }
+    run(&mut command)?;
+    Ok(target()?.join("debug"))
+}
+
 /// Where cargo puts what it builds.
-pub(crate) fn target() -> anyhow::Result<PathBuf> {
+fn target() -> anyhow::Result<PathBuf> {
     let output = Command::new("cargo")
         .current_dir(root())
         .args(["metadata", "--format-version=1", "--no-deps"])

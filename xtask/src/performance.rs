@@ -4,13 +4,13 @@
 //! judged in a minute.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context as _, ensure};
 use clap::Args;
 
-use crate::bench::{DRIVER, PROVIDER, run, target};
+use crate::bench::{DRIVER, PROVIDER, run, tested};
 use crate::generated::root;
 
 /// What a unit may take more than recorded, in hundredths. What is hashed with a random seed, and the
@@ -38,7 +38,7 @@ const EFFORT: &str = "20";
 
 pub(crate) fn performance(arguments: &Arguments) -> anyhow::Result<()> {
     let programs: &[&str] = if arguments.units { &[UNIT] } else { &[UNIT, BENCH, DRIVER, PROVIDER] };
-    let target = build(programs)?;
+    let target = tested(programs.iter().copied())?;
     let counted = counts(&target.join(UNIT))?;
     let recorded = root().join("benches/counts.json");
     if arguments.update {
@@ -62,18 +62,6 @@ pub(crate) fn performance(arguments: &Arguments) -> anyhow::Result<()> {
     }
     ensure!(worse.is_empty(), "more than recorded: {}", worse.join(", "));
     Ok(())
-}
-
-/// Builds programs as the tests have them, and gives the directory that they are in.
-fn build(programs: &[&str]) -> anyhow::Result<PathBuf> {
-    let mut command = Command::new("cargo");
-    // Of the whole workspace and with a test, so that no dependency is built once more with fewer features.
-    command.current_dir(root()).args(["build", "--quiet", "--workspace", "--test", "dependency_rules"]);
-    for program in programs {
-        command.args(["--bin", program]);
-    }
-    run(&mut command)?;
-    Ok(target()?.join("debug"))
 }
 
 /// What each unit takes, done once.

@@ -15,10 +15,10 @@ pub(crate) struct Classes(Mutex<Kept>);
 
 #[derive(Default)]
 struct Kept {
-    /// By the text, with the permission that its objects have where they name none.
-    objects: HashMap<(Arc<str>, u32), Arc<[Object]>>,
+    /// By the text: the objects, and the permission that they have where they name none. That is the driver's, and nearly always the same.
+    objects: HashMap<Arc<str>, (u32, Arc<[Object]>)>,
     /// The oldest first.
-    order: VecDeque<(Arc<str>, u32)>,
+    order: VecDeque<Arc<str>>,
     bytes: usize,
 }
 
@@ -28,14 +28,15 @@ impl Classes {
     /// # Errors
     /// Those of [`parse_objects`]. What is wrong is not kept.
     pub(crate) fn objects(&self, text: &str, permission: u32) -> Result<Arc<[Object]>, ObjectsError> {
-        let key = (Arc::<str>::from(text), permission);
-        if let Some(objects) = self.kept().objects.get(&key) {
+        if let Some((kept, objects)) = self.kept().objects.get(text)
+            && *kept == permission
+        {
             return Ok(Arc::clone(objects));
         }
         // Not under the lock: a text may be long.
         let objects: Arc<[Object]> = parse_objects(text, permission, Limits::default())?.into();
         if text.len() <= BYTES {
-            self.kept().keep(key, Arc::clone(&objects));
+            self.kept().keep(text.into(), permission, Arc::clone(&objects));
         }
         Ok(objects)
     }
@@ -46,16 +47,16 @@ impl Classes {
 }
 
 impl Kept {
-    fn keep(&mut self, key: (Arc<str>, u32), objects: Arc<[Object]>) {
-        // Somebody else may have read it meanwhile.
-        if self.objects.insert(key.clone(), objects).is_some() {
+    fn keep(&mut self, text: Arc<str>, permission: u32, objects: Arc<[Object]>) {
+        // Somebody else may have read it meanwhile, or with another permission.
+        if self.objects.insert(Arc::clone(&text), (permission, objects)).is_some() {
             return;
         }
-        self.bytes += key.0.len();
-        self.order.push_back(key);
+        self.bytes += text.len();
+        self.order.push_back(text);
         while self.bytes > BYTES {
             let Some(oldest) = self.order.pop_front() else { return };
-            self.bytes -= oldest.0.len();
+            self.bytes -= oldest.len();
             self.objects.remove(&oldest);
         }
     }
@@ -95,10 +96,9 @@ mod tests {
             classes.objects(&text(&format!("s-{number}"), BYTES / 10), 0o644).expect("objects");
             let kept = classes.kept();
             assert!(kept.bytes <= BYTES && kept.order.len() == kept.objects.len(), "{}", kept.bytes);
-            assert_eq!(kept.bytes, kept.order.iter().map(|key| key.0.len()).sum::<usize>());
+            assert_eq!(kept.bytes, kept.order.iter().map(|text| text.len()).sum::<usize>());
         }
-        let newest = (text("s-39", BYTES / 10).into(), 0o644);
-        assert!(classes.kept().objects.contains_key(&newest));
+        assert!(classes.kept().objects.contains_key(text("s-39", BYTES / 10).as_str()));
         // One that is larger than all of it is read each time, and takes nobody's place.
         let before = classes.kept().order.len();
         classes.objects(&text("large", BYTES), 0o644).expect("objects");

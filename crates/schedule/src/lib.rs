@@ -15,3 +15,11 @@ pub use pace::{Pace, WritePace};
 pub use places::{Lane, Place, Places};
 pub use queue::{Done, Queue};
 pub use rotation::{Beside, Schedule};
+
+/// Waits until this time; for ever, if there is none.
+pub async fn until(at: Option<tokio::time::Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

@@ -148,15 +148,9 @@ impl<K: Clone + Eq + Hash + Send + 'static> Queue<K> {
                 }
                 state.later.first_key_value().map(|((at, _), _)| *at)
             };
-            let timer = async {
-                match wake {
-                    Some(at) => tokio::time::sleep_until(at).await,
-                    None => std::future::pending().await,
-                }
-            };
             tokio::select! {
                 () = self.changed.notified() => {}
-                () = timer => {}
+                () = crate::until(wake) => {}
             }
         }
     }

@@ -115,20 +115,7 @@ pub(super) fn compile(
 
 /// The programs as the tests are built, with which they share their dependencies.
 fn tested(images: &[&Image]) -> anyhow::Result<PathBuf> {
-    let mut cargo = Command::new(environment("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(root()).args([
-        "build",
-        "--quiet",
-        "--locked",
-        "--workspace",
-        "--test",
-        "dependency_rules",
-    ]);
-    for image in images {
-        cargo.args(["--bin", image.program]);
-    }
-    ensure!(cargo.status().context("cargo build")?.success(), "the programs do not build");
-    let built = crate::bench::target()?.join("debug");
+    let built = crate::bench::tested(images.iter().map(|image| image.program))?;
     // Lines of source and names are three quarters of them.
     let stripped = built.join("images");
     std::fs::create_dir_all(&stripped)?;

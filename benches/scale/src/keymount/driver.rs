@@ -153,16 +153,10 @@ impl Driver {
     async fn rotate_when_due(self: Arc<Self>) {
         loop {
             let next = self.start_due();
-            let timer = async {
-                match next {
-                    Some(at) => tokio::time::sleep_until(at).await,
-                    None => std::future::pending().await,
-                }
-            };
             tokio::select! {
                 biased;
                 () = self.scheduled.notified() => {}
-                () = timer => {}
+                () = keymount_schedule::until(next) => {}
             }
         }
     }

@@ -19,17 +19,11 @@ type Group = (ClassKey, String);
 pub(crate) async fn run(node: Arc<Node>, stop: CancellationToken) {
     loop {
         let next = node.start_due();
-        let timer = async {
-            match next {
-                Some(at) => tokio::time::sleep_until(at).await,
-                None => std::future::pending().await,
-            }
-        };
         tokio::select! {
             () = stop.cancelled() => return,
             // A volume is new, or another time has been set for one.
             () = node.scheduled.notified() => {}
-            () = timer => {}
+            () = keymount_schedule::until(next) => {}
         }
     }
 }
