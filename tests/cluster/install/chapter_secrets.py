@@ -31,9 +31,10 @@ class Secrets(unittest.TestCase):
     def test_a_secret_lives_as_long_as_its_pods(self):
         azure_class(PLACE, "owned", [{**SECRET1, "objectAlias": "alias"}], [secret_object("foosecret", {"username": "alias"}, labels={"environment": "test"})])
         names = ("first", "second")
-        for name in names:
-            # The pods need the Secret that their own volume makes.
+        for count, name in enumerate(names, 1):
+            # The pods need the Secret that their own volume makes. The second's finds the first's and adds its owner to it.
             deployment(PLACE, name, {"store": "owned"}, environment=[("SECRET_USERNAME", "foosecret", "username")])
+            owners(PLACE, "foosecret", count)
         pods = wait(path_of("pods", PLACE), lambda seen: [n for n, p in seen.items() if n.startswith(names) and is_running(p)] * (
             sum(is_running(p) for n, p in seen.items() if n.startswith(names)) == 4), 150, "four pods")
         look = sees(PLACE, pods[0], lambda look: True)
