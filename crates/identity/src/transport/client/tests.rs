@@ -25,6 +25,24 @@ fn get(url: &str) -> Request {
     Request::get(Url::parse(url).expect("a URL"))
 }
 
+/// Answers every connection to `kv.test` with these bytes and ends it.
+async fn speak(answer: &'static [u8]) -> (SocketAddr, String) {
+    let (mut config, authority) = identity(&["kv.test"]);
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let mut stream = acceptor.accept(stream).await.expect("a handshake");
+            stream.read_u8().await.expect("a request");
+            stream.write_all(answer).await.expect("written");
+            stream.shutdown().await.expect("closed");
+        }
+    });
+    (address, authority)
+}
+
 fn reply(status: u16, body: &'static str) -> http::Response<Full<Bytes>> {
     http::Response::builder().status(status).body(Full::from(body)).expect("a response")
 }
@@ -59,11 +77,25 @@ async fn redirects_are_answers() {
 
 #[tokio::test]
 async fn a_body_beyond_its_bound_is_an_error() {
-    let (address, authority, _) = serve(&["kv.test"], |_| reply(200, "0123456789")).await;
-    let transport = transport(&[("kv.test", address)], &authority);
-    let error = transport.send(get("https://kv.test/").body_limit(9)).await.err().expect("an error");
-    assert_eq!(error.cause, Cause::TooLarge { limit: 9 });
-    assert!(transport.send(get("https://kv.test/").body_limit(10)).await.is_ok());
+    let (announced, authority, _) = serve(&["kv.test"], |_| reply(200, "0123456789")).await;
+    let (until_it_ends, other) = speak(b"HTTP/1.1 200 OK\r\n\r\n0123456789").await;
+    for (address, authority) in [(announced, authority), (until_it_ends, other)] {
+        let transport = transport(&[("kv.test", address)], &authority);
+        let error = transport.send(get("https://kv.test/").body_limit(9)).await.err().expect("an error");
+        assert_eq!(error.cause, Cause::TooLarge { limit: 9 });
+        assert!(transport.send(get("https://kv.test/").body_limit(10)).await.is_ok());
+    }
+}
+
+/// A few bytes that unpack to gigabytes are no answer.
+#[tokio::test]
+async fn no_compressed_answer_is_asked_for() {
+    let (address, authority, _) = serve(&["kv.test"], |request| {
+        reply(if request.headers().contains_key("accept-encoding") { 400 } else { 200 }, "")
+    })
+    .await;
+    let answer = transport(&[("kv.test", address)], &authority).send(get("https://kv.test/")).await;
+    assert_eq!(answer.expect("an answer").status, 200);
 }
 
 #[tokio::test]
@@ -87,18 +119,7 @@ async fn failures_are_told_apart() {
 
 #[tokio::test]
 async fn an_answer_that_breaks_off_is_an_unexpected_eof() {
-    let (config, authority) = identity(&["kv.test"]);
-    let mut config = config;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    let acceptor = TlsAcceptor::from(Arc::new(config));
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let address = listener.local_addr().expect("an address");
-    tokio::spawn(async move {
-        let (stream, _) = listener.accept().await.expect("a connection");
-        let mut stream = acceptor.accept(stream).await.expect("a handshake");
-        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\npart").await.expect("written");
-        stream.shutdown().await.expect("closed");
-    });
+    let (address, authority) = speak(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\npart").await;
     let transport = transport(&[("kv.test", address)], &authority);
     let error = transport.send(get("https://kv.test/")).await.err().expect("an error");
     assert_eq!(error.cause, Cause::Truncated);
