@@ -40,6 +40,6 @@ mod unpublish;
 mod volume;
 
 pub use config::{Config, ConfigError};
-pub use kubernetes::ClientError;
+pub use kubernetes::{ClientError, CredentialsError, TlsError};
 pub use process::{Driver, RunError};
 pub use volume::CONDITION_REASONS;

@@ -1,16 +1,24 @@
 //! The API client, configured as the Go driver is.
 
 use std::path::Path;
+use std::sync::Arc;
 
+use http::Request;
+use http::header::{AUTHORIZATION, HeaderValue, USER_AGENT};
+use hyper_rustls::{FixedServerNameResolver, HttpsConnectorBuilder};
 use hyper_timeout::TimeoutConnector;
 use hyper_util::client::legacy::Client as HttpClient;
+use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use keymount_daemon::build::BUILD;
 use kube::client::{Body, ClientBuilder, ConfigExt};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
-use tonic::codegen::http::header::{HeaderValue, USER_AGENT};
+use rustls_pki_types::ServerName;
 use tower::ServiceBuilder;
+
+use super::credentials::{Credentials, CredentialsError};
+use super::tls::{self, TlsError};
 
 /// Connections to the API server that are kept without a request. A storm of mounts opens many at once; what is kept of them costs
 /// memory and descriptors here and in the API server, on every node.
@@ -33,6 +41,20 @@ pub enum ClientError {
         /// Why the file in the home directory is none.
         home: String,
     },
+    /// The way to the API server leads through a proxy.
+    #[error(
+        "the kubeconfig's cluster names a proxy (proxy-url), and the driver uses none: let it reach the API server directly"
+    )]
+    Proxy,
+    /// The kubeconfig's user cannot log in.
+    #[error("failed to load kubeconfig: {0}")]
+    Credentials(#[from] CredentialsError),
+    /// Certificates or keys cannot be used.
+    #[error("failed to load kubeconfig: {0}")]
+    Tls(#[from] TlsError),
+    /// No server can have this name.
+    #[error("failed to load kubeconfig: tls-server-name {0:?} is no name of a server")]
+    ServerName(String),
     /// The configuration cannot be turned into a client.
     #[error("failed to create the Kubernetes client: {0}")]
     Client(#[from] kube::Error),
@@ -53,16 +75,24 @@ pub(crate) async fn client(kubeconfig: Option<&Path>) -> Result<Client, ClientEr
     if let Ok(agent) = HeaderValue::from_str(&user_agent()) {
         config.headers.push((USER_AGENT, agent));
     }
-    Ok(assemble(config)?)
+    assemble(config)
 }
 
-/// kube's own assembly, but for what it keeps of connections.
-fn assemble(config: Config) -> Result<Client, kube::Error> {
-    // Ways through a proxy are kube's to know, or to refuse.
+/// Without what kube's own assembly has for kubectl and its plug-ins: half a megabyte of a program that is on every node.
+fn assemble(config: Config) -> Result<Client, ClientError> {
     if config.proxy_url.is_some() {
-        return Client::try_from(config);
+        return Err(ClientError::Proxy);
     }
-    let mut connector = TimeoutConnector::new(config.rustls_https_connector()?);
+    let credentials = Arc::new(Credentials::of(&config.auth_info)?);
+    let mut https =
+        HttpsConnectorBuilder::new().with_tls_config(tls::client_config(&config)?).https_or_http();
+    if let Some(name) = &config.tls_server_name {
+        let name = ServerName::try_from(name.clone()).map_err(|_| ClientError::ServerName(name.clone()))?;
+        https = https.with_server_name_resolver(FixedServerNameResolver::new(name));
+    }
+    let mut http = HttpConnector::new();
+    http.enforce_http(false);
+    let mut connector = TimeoutConnector::new(https.enable_http1().wrap_connector(http));
     connector.set_connect_timeout(config.connect_timeout);
     connector.set_read_timeout(config.read_timeout);
     connector.set_write_timeout(config.write_timeout);
@@ -71,8 +101,13 @@ fn assemble(config: Config) -> Result<Client, kube::Error> {
         HttpClient::builder(TokioExecutor::new()).pool_max_idle_per_host(IDLE_CONNECTIONS).build(connector);
     let service = ServiceBuilder::new()
         .layer(config.base_uri_layer())
-        .option_layer(config.auth_layer()?)
         .layer(config.extra_headers_layer()?)
+        .map_request(move |mut request: Request<Body>| {
+            if let Some(value) = credentials.header() {
+                request.headers_mut().insert(AUTHORIZATION, value);
+            }
+            request
+        })
         .map_err(tower::BoxError::from)
         .service(http);
     Ok(ClientBuilder::new(service, config.default_namespace).build())
