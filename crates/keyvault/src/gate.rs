@@ -161,8 +161,11 @@ impl Gate {
             if let Some(wait) = state.too_long(lane, deadline) {
                 return Err(Turned::Throttled(wait));
             }
-            if state.lanes.iter().map(VecDeque::len).sum::<usize>() >= self.options.waiting {
-                return Err(Turned::Crowded(self.options.waiting));
+            if state.waiting() >= self.options.waiting {
+                state.forget_who_gave_up();
+                if state.waiting() >= self.options.waiting {
+                    return Err(Turned::Crowded(self.options.waiting));
+                }
             }
             let (grant, granted) = oneshot::channel();
             state.line_up(lane, Waiting { deadline, grant });
@@ -282,6 +285,17 @@ impl State {
         let each = self.answered.front()?.elapsed() / u32::try_from(PACE).unwrap_or(u32::MAX);
         let wait = each.saturating_mul(u32::try_from(ahead + 1).unwrap_or(u32::MAX));
         (Instant::now() + wait > deadline).then_some(wait)
+    }
+
+    fn waiting(&self) -> usize {
+        self.lanes.iter().map(VecDeque::len).sum()
+    }
+
+    /// Whoever gave up is otherwise found when its turn comes.
+    fn forget_who_gave_up(&mut self) {
+        for lane in &mut self.lanes {
+            lane.retain(|waiting| !waiting.grant.is_closed());
+        }
     }
 
     fn is_cold(&self) -> bool {

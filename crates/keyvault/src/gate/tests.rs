@@ -217,6 +217,23 @@ async fn the_queue_is_bounded() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_gave_up_takes_no_place() {
+    let gate = warm(1).await;
+    let busy = gate.enter(Lane::Mount, soon()).await.expect("a pass");
+    let mut waiting = Vec::new();
+    for _ in 0..8 {
+        waiting.push(ask(&gate, Lane::Rotation).await);
+    }
+    for gone in waiting {
+        gone.abort();
+        assert!(gone.await.is_err_and(|end| end.is_cancelled()));
+    }
+    let next = ask(&gate, Lane::Mount).await;
+    drop(busy);
+    assert!(next.await.expect("no panic").is_ok());
+}
+
+#[tokio::test(start_paused = true)]
 async fn whose_time_ends_first_goes_first_and_who_was_throttled_keeps_its_place() {
     let gate = warm(1).await;
     let busy = gate.enter(Lane::Rotation, soon()).await.expect("a pass");
