@@ -139,8 +139,15 @@ pub(crate) async fn shared_secret(subject: &Subject, effort: Effort) -> anyhow::
     let spec = json!({"secretObjects": [{"secretName": "shared", "type": "Opaque", "data": data}]});
     let due = Due::start(subject, count, &spec).await?;
     let node = &due.node;
-    tokio::time::sleep(Duration::from_secs(5)).await;
-    let (version, before) = (node.peer.next_version(), node.api.secret_writes());
+    // Each pod is first entered as an owner, at the pace of writes.
+    let before = loop {
+        let before = node.api.secret_writes();
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        if before > 0.0 && before >= node.api.secret_writes() {
+            break before;
+        }
+    };
+    let version = node.peer.next_version();
     let (passed, all) = tokio::join!(due.pass(), due.all_at(version));
     passed?;
     all?;
