@@ -6,6 +6,7 @@ mod csi_driver;
 mod error;
 mod name;
 mod named;
+mod reread;
 mod tls;
 
 pub use client::ClientError;

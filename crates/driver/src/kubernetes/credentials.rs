@@ -1,8 +1,6 @@
 //! What the driver shows the API server of itself in the header `Authorization`.
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,11 +8,8 @@ use http::HeaderValue;
 use keymount_sensitive::SecretBytes;
 use kube::config::AuthInfo;
 use secrecy::ExposeSecret as _;
-use tokio::time::Instant;
-use tracing::warn;
 
-/// Kubelet writes a new token to the file long before the old one ends; client-go reads it as often.
-const READ_AGAIN: Duration = Duration::from_mins(1);
+use super::reread::Reread;
 
 /// Nothing can be shown.
 #[derive(Debug, thiserror::Error)]
@@ -46,19 +41,14 @@ pub(super) enum Credentials {
     /// A client certificate, or nothing at all.
     None,
     Fixed(HeaderValue),
-    File {
-        path: PathBuf,
-        read: Mutex<(HeaderValue, Instant)>,
-    },
+    File(Reread<HeaderValue>),
 }
 
 impl Credentials {
     /// In client-go's order: a file counts more than a token beside it.
     pub(super) fn of(user: &AuthInfo) -> Result<Self, CredentialsError> {
         if let Some(path) = &user.token_file {
-            let path = PathBuf::from(path);
-            let read = Mutex::new((from_file(&path)?, Instant::now()));
-            return Ok(Self::File { path, read });
+            return Ok(Self::File(Reread::new(Path::new(path), from_file)?));
         }
         if let Some(token) = &user.token {
             return Ok(Self::Fixed(bearer(token.expose_secret())?));
@@ -78,17 +68,7 @@ impl Credentials {
         match self {
             Self::None => None,
             Self::Fixed(value) => Some(value.clone()),
-            Self::File { path, read } => {
-                let mut read = read.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                if read.1.elapsed() >= READ_AGAIN {
-                    match from_file(path) {
-                        Ok(value) => read.0 = value,
-                        Err(error) => warn!(%error, "the token that was read before is used on"),
-                    }
-                    read.1 = Instant::now();
-                }
-                Some(read.0.clone())
-            }
+            Self::File(file) => Some(file.current(from_file)),
         }
     }
 }
@@ -120,6 +100,7 @@ fn sensitive(value: SecretBytes) -> Result<HeaderValue, CredentialsError> {
 mod tests {
     use kube::config::{AuthProviderConfig, ExecConfig};
 
+    use super::super::reread::READ_AGAIN;
     use super::*;
 
     fn shown(user: &AuthInfo) -> Result<Option<String>, String> {

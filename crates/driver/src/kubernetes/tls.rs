@@ -4,8 +4,7 @@
 mod tests;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 use keymount_pem::decode_base64;
 use keymount_sensitive::SecretBytes;
@@ -19,11 +18,8 @@ use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls_platform_verifier::Verifier as SystemRoots;
 use secrecy::ExposeSecret as _;
-use tokio::time::Instant;
-use tracing::warn;
 
-/// A cluster's authority is replaced seldom; who looks once a minute is in time.
-const READ_AGAIN: Duration = Duration::from_mins(1);
+use super::reread::Reread;
 
 /// TLS cannot be set up as the configuration says.
 #[derive(Debug, thiserror::Error)]
@@ -67,11 +63,11 @@ pub(super) fn client_config(config: &Config) -> Result<ClientConfig, TlsError> {
 
 fn verifier(config: &Config, provider: Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>, TlsError> {
     if config.accept_invalid_certs {
-        return Ok(Arc::new(Anyone(provider)));
+        return Ok(Arc::new(Verifier { provider, trusted: Trusted::Anyone }));
     }
     if let Some(path) = &config.root_cert_file {
-        let read = Mutex::new((authorities_of(path, &provider)?, Instant::now()));
-        return Ok(Arc::new(FileAuthority { path: path.clone(), provider, read }));
+        let file = Reread::new(path, |path| authorities_of(path, &provider))?;
+        return Ok(Arc::new(Verifier { provider, trusted: Trusted::File(file) }));
     }
     match &config.root_cert {
         Some(certificates) => {
@@ -140,30 +136,22 @@ fn read(field: &'static str, path: &Path) -> Result<SecretBytes, TlsError> {
     read.map(SecretBytes::new).map_err(|source| TlsError::File { field, path: path.to_owned(), source })
 }
 
-/// The authorities of a file, read again when they are older than a minute: the cluster's own are replaced while pods run.
+/// What rustls and the system have no verifier for.
 #[derive(Debug)]
-struct FileAuthority {
-    path: PathBuf,
+struct Verifier {
     provider: Arc<CryptoProvider>,
-    read: Mutex<(Arc<WebPkiServerVerifier>, Instant)>,
+    trusted: Trusted,
 }
 
-impl FileAuthority {
-    /// A file that is gone or unreadable leaves what was read last.
-    fn current(&self) -> Arc<WebPkiServerVerifier> {
-        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-        if read.1.elapsed() >= READ_AGAIN {
-            match authorities_of(&self.path, &self.provider) {
-                Ok(verifier) => read.0 = verifier,
-                Err(error) => warn!(%error, "the authorities that were read before are trusted on"),
-            }
-            read.1 = Instant::now();
-        }
-        Arc::clone(&read.0)
-    }
+#[derive(Debug)]
+enum Trusted {
+    /// `insecure-skip-tls-verify` of the kubeconfig: any certificate, of whoever has its key.
+    Anyone,
+    /// The authorities of a file: the cluster's own are replaced while pods run.
+    File(Reread<Arc<WebPkiServerVerifier>>),
 }
 
-impl ServerCertVerifier for FileAuthority {
+impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -172,7 +160,12 @@ impl ServerCertVerifier for FileAuthority {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        self.current().verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+        match &self.trusted {
+            Trusted::Anyone => Ok(ServerCertVerified::assertion()),
+            Trusted::File(file) => file
+                .current(|path| authorities_of(path, &self.provider))
+                .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now),
+        }
     }
 
     fn verify_tls12_signature(
@@ -181,46 +174,7 @@ impl ServerCertVerifier for FileAuthority {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.current().verify_tls12_signature(message, certificate, signed)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.current().verify_tls13_signature(message, certificate, signed)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
-    }
-}
-
-/// `insecure-skip-tls-verify` of the kubeconfig: any certificate, of whoever has its key.
-#[derive(Debug)]
-struct Anyone(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Anyone {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
+        let algorithms = &self.provider.signature_verification_algorithms;
         rustls::crypto::verify_tls12_signature(message, certificate, signed, algorithms)
     }
 
@@ -230,11 +184,11 @@ impl ServerCertVerifier for Anyone {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = &self.0.signature_verification_algorithms;
+        let algorithms = &self.provider.signature_verification_algorithms;
         rustls::crypto::verify_tls13_signature(message, certificate, signed, algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }

@@ -8,6 +8,7 @@ use rustls::server::WebPkiClientVerifier;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use super::*;
+use crate::kubernetes::reread::READ_AGAIN;
 
 const SERVER: &str = "api.example.com";
 
