@@ -4,20 +4,16 @@ use std::io;
 
 use tokio::runtime::{Builder, Runtime};
 
-/// Worker threads of a daemon: two, so that one busy worker never stalls the health endpoint, at no
-/// cost in memory.
-pub const WORKERS: usize = 2;
-
-/// Threads for blocking system calls (mounts, file writes). They end when idle.
+/// Threads for blocking system calls (mounts, file writes) and slow conversions. They end when idle.
 pub const BLOCKING_THREADS: usize = 16;
 
-/// Builds the runtime.
+/// Builds the runtime: all tasks on the calling thread, so that none is handed over to another, which costs a
+/// third more processor time. Nothing that takes long runs on it (docs/adr/0703-one-thread-for-all-tasks.md).
 ///
 /// # Errors
-/// The operating system refused a thread or an epoll instance.
+/// The operating system refused an epoll instance.
 pub fn build() -> io::Result<Runtime> {
-    Builder::new_multi_thread()
-        .worker_threads(WORKERS)
+    Builder::new_current_thread()
         .max_blocking_threads(BLOCKING_THREADS)
         .thread_name("keymount")
         .enable_all()

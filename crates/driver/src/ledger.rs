@@ -10,6 +10,8 @@
 //! | rotation | nothing to do if the volume is there; if it is not, cancels it, then runs | cancels it, then runs | skipped |
 //! | unpublish | waits for its end, then runs | waits for the same outcome | skipped |
 
+mod pods;
+
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::path::{Path, PathBuf};
@@ -23,6 +25,7 @@ use crate::budget::Reservation;
 use crate::error::{PublishError, UnpublishError};
 use crate::request::PublishRequest;
 use crate::volume::Volume;
+use pods::PathsOfPods;
 
 /// How a publish ended well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,9 +43,25 @@ pub(crate) type UnpublishOutcome = Result<(), Arc<UnpublishError>>;
 
 /// All volumes of this node and the operations on them.
 pub(crate) struct Ledger {
-    targets: Mutex<HashMap<PathBuf, Target>>,
+    targets: Mutex<Targets>,
     operations: TaskTracker,
     closing: CancellationToken,
+}
+
+/// What is known of all target paths.
+#[derive(Default)]
+struct Targets {
+    known: HashMap<PathBuf, Target>,
+    of_pods: PathsOfPods,
+}
+
+impl Targets {
+    /// Takes a volume out.
+    fn take_volume(&mut self, path: &Path) -> Option<Volume> {
+        let volume = self.known.get_mut(path)?.volume.take()?;
+        self.of_pods.remove(&volume.pod.uid, path);
+        Some(volume)
+    }
 }
 
 /// What is known of one target path.
@@ -131,7 +150,7 @@ impl Ledger {
         if self.closing.is_cancelled() {
             return Next::Now(Err(Arc::new(PublishError::ShuttingDown)));
         }
-        let target = targets.entry(request.target.clone()).or_default();
+        let target = targets.known.entry(request.target.clone()).or_default();
         match &target.running {
             Some(Running { operation: Operation::Publish { request: running, outcome }, .. }) => {
                 if running.asks_for_the_same(request) {
@@ -182,7 +201,7 @@ impl Ledger {
         F: Future<Output = Result<(), UnpublishError>> + Send + 'static,
     {
         let mut targets = self.lock();
-        let target = targets.entry(path.to_owned()).or_default();
+        let target = targets.known.entry(path.to_owned()).or_default();
         match &target.running {
             Some(Running { operation: Operation::Unpublish { outcome }, .. }) => Next::Await(outcome.clone()),
             Some(Running { cancel, ended, .. }) => {
@@ -207,7 +226,8 @@ impl Ledger {
         F: Future<Output = ()> + Send + 'static,
     {
         let mut targets = self.lock();
-        let Some(target) = targets.get_mut(path).filter(|t| t.volume.is_some() && t.running.is_none()) else {
+        let Some(target) = targets.known.get_mut(path).filter(|t| t.volume.is_some() && t.running.is_none())
+        else {
             return false;
         };
         if self.closing.is_cancelled() {
@@ -240,37 +260,49 @@ impl Ledger {
     /// Puts a mounted volume into the ledger, or another state of it.
     pub(crate) fn record(&self, path: &Path, volume: Volume) {
         let mut targets = self.lock();
-        let target = targets.entry(path.to_owned()).or_default();
+        drop(targets.take_volume(path));
+        targets.of_pods.insert(&volume.pod.uid, path);
+        let target = targets.known.entry(path.to_owned()).or_default();
         target.unknown = None;
         target.volume = Some(volume);
     }
 
     /// Remembers that a volume is mounted whose pod is not known yet.
     pub(crate) fn found(&self, path: &Path, memory: Reservation) {
-        self.lock().entry(path.to_owned()).or_default().unknown = Some(memory);
+        self.lock().known.entry(path.to_owned()).or_default().unknown = Some(memory);
     }
 
     /// Whether a volume was found mounted and nothing more is known of it.
     #[must_use]
     pub(crate) fn is_unknown(&self, path: &Path) -> bool {
-        self.lock().get(path).is_some_and(|target| target.unknown.is_some())
+        self.lock().known.get(path).is_some_and(|target| target.unknown.is_some())
     }
 
     /// Number of volumes that were found mounted and of which nothing more is known.
     #[must_use]
     pub(crate) fn unknown(&self) -> usize {
-        self.lock().values().filter(|target| target.unknown.is_some()).count()
+        self.lock().known.values().filter(|target| target.unknown.is_some()).count()
     }
 
     /// Looks at a volume, or changes it. None if the ledger has none there.
     pub(crate) fn with<T>(&self, path: &Path, look: impl FnOnce(&mut Volume) -> T) -> Option<T> {
-        self.lock().get_mut(path)?.volume.as_mut().map(look)
+        self.lock().known.get_mut(path)?.volume.as_mut().map(look)
     }
 
     /// Looks at every volume in turn, or changes it. `look` must be quick: everything else waits.
     pub(crate) fn for_each(&self, mut look: impl FnMut(&Path, &mut Volume)) {
-        for (path, target) in self.lock().iter_mut() {
+        for (path, target) in &mut self.lock().known {
             if let Some(volume) = &mut target.volume {
+                look(path, volume);
+            }
+        }
+    }
+
+    /// Looks at every volume of one pod, by the order of their paths.
+    pub(crate) fn for_each_of_pod(&self, uid: &str, mut look: impl FnMut(&Path, &Volume)) {
+        let targets = self.lock();
+        for path in targets.of_pods.of(uid) {
+            if let Some(volume) = targets.known.get(path).and_then(|target| target.volume.as_ref()) {
                 look(path, volume);
             }
         }
@@ -285,12 +317,11 @@ impl Ledger {
     /// Takes a volume out, and gives it: dropped by the caller, it holds no lock while its class goes.
     pub(crate) fn forget(&self, path: &Path) -> Option<Volume> {
         let mut targets = self.lock();
-        let target = targets.get_mut(path)?;
-        target.unknown = None;
-        target.volume.take()
+        targets.known.get_mut(path)?.unknown = None;
+        targets.take_volume(path)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<PathBuf, Target>> {
+    fn lock(&self) -> MutexGuard<'_, Targets> {
         self.targets.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -305,7 +336,7 @@ struct End {
 impl Drop for End {
     fn drop(&mut self) {
         let mut targets = self.ledger.lock();
-        if let Entry::Occupied(mut entry) = targets.entry(std::mem::take(&mut self.path)) {
+        if let Entry::Occupied(mut entry) = targets.known.entry(std::mem::take(&mut self.path)) {
             entry.get_mut().running = None;
             if entry.get().volume.is_none() && entry.get().unknown.is_none() {
                 entry.remove();

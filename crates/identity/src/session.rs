@@ -83,12 +83,14 @@ impl Session {
     /// # Errors
     /// When no token can be had before `deadline`.
     pub async fn access(&self, scope: &Scope, deadline: Instant) -> Result<Access, TokenError> {
+        // In a box of its own: a request for a token is rare, and its state is large.
+        let fetch = || Box::pin(self.fetch(scope, None, deadline));
         let Some(cached) = self.cached(scope) else {
-            return self.fetch(scope, None, deadline).await;
+            return fetch().await;
         };
         match cached.freshness() {
-            Freshness::Expired => self.fetch(scope, None, deadline).await,
-            Freshness::Ending => match self.fetch(scope, None, deadline).await {
+            Freshness::Expired => fetch().await,
+            Freshness::Ending => match fetch().await {
                 Err(error) if !error.is_refusal() && cached.freshness() != Freshness::Expired => {
                     Ok(self.granted(cached))
                 }
@@ -100,6 +102,13 @@ impl Session {
             }
             Freshness::Fresh => Ok(self.reused(cached)),
         }
+    }
+
+    /// A token for `scope` that is there and need not be renewed yet, if this mount may have that. Waits for nothing.
+    #[must_use]
+    pub fn fresh(&self, scope: &Scope) -> Option<Access> {
+        let cached = self.cached(scope).filter(|cached| cached.freshness() == Freshness::Fresh)?;
+        Some(self.reused(cached))
     }
 
     /// A new token in place of one that a vault rejected, with the claims it demanded, if any.

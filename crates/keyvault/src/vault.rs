@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::FutureExt;
-use keymount_identity::{Access, Scope, Session};
+use keymount_identity::{Access, IdentityKey, Scope, Session};
 use tokio::time::Instant;
 use url::Url;
 
@@ -151,20 +151,31 @@ impl Vault {
 
     /// Serves an item from the cache, from a fetch under way, or from the vault; which of these this
     /// mount may use is decided by the identity it has proved, and that is found out first.
-    async fn get(&self, item: Item) -> Result<Arc<Content>, VaultError> {
-        let url = item.url(&self.0.url)?;
+    async fn get(&self, mut item: Item) -> Result<Arc<Content>, VaultError> {
         let inner = &self.0;
-        let access = self.access().await?;
-        let shared = access.as_ref().and_then(|access| access.key).filter(|_| inner.vaults.cache.is_on());
+        let shared = |access: &Access| access.key.filter(|_| inner.vaults.cache.is_on());
+        let fresh = self.scope().and_then(|scope| inner.session.fresh(&scope));
+        if let Some(identity) = fresh.as_ref().and_then(shared) {
+            let place = self.place(identity, item);
+            if let Some(content) = self.look_up(&place) {
+                return Ok(content);
+            }
+            item = place.item;
+        }
+        let url = item.url(&inner.url)?;
+        let access = match fresh {
+            Some(access) => Some(access),
+            None => self.access().await?,
+        };
+        let shared = access.as_ref().and_then(shared);
         let Some(identity) = shared else {
             inner.vaults.observer.served(item.kind(), Served::Vault);
-            return self.fetch(&item, url, access).await.map(Arc::new);
+            return Box::pin(self.fetch(&item, url, access)).await.map(Arc::new);
         };
-        let place = Place { owner: Owner { identity, host: Arc::clone(&inner.host) }, item };
+        let place = self.place(identity, item);
         let asked = Instant::now();
         loop {
-            if let Some(content) = inner.vaults.cache.get(&place) {
-                inner.vaults.observer.served(place.item.kind(), Served::Cache);
+            if let Some(content) = self.look_up(&place) {
                 return Ok(content);
             }
             let start = || self.clone().fetch_and_keep(place.clone(), url.clone(), access.clone()).boxed();
@@ -180,6 +191,16 @@ impl Vault {
                 outcome => return outcome,
             }
         }
+    }
+
+    fn place(&self, identity: IdentityKey, item: Item) -> Place {
+        Place { owner: Owner { identity, host: Arc::clone(&self.0.host) }, item }
+    }
+
+    fn look_up(&self, place: &Place) -> Option<Arc<Content>> {
+        let content = self.0.vaults.cache.get(place)?;
+        self.0.vaults.observer.served(place.item.kind(), Served::Cache);
+        Some(content)
     }
 
     async fn fetch_and_keep(
@@ -252,7 +273,7 @@ impl Vault {
     }
 
     /// Forgets what is cached of an identity's content of this vault.
-    pub(crate) fn purge(&self, identity: Option<keymount_identity::IdentityKey>) {
+    pub(crate) fn purge(&self, identity: Option<IdentityKey>) {
         if let Some(identity) = identity {
             self.0.vaults.cache.purge(&Owner { identity, host: Arc::clone(&self.0.host) });
         }

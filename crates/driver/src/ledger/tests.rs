@@ -112,7 +112,10 @@ async fn unpublish_cancels_a_running_publish_and_runs_after_it() {
     assert_eq!(unpublishes.load(Ordering::SeqCst), 1, "the second joins the first");
     assert!(began.elapsed() < Duration::from_secs(2), "the provider call was not waited for");
     assert!(publish.await.unwrap().is_err());
-    assert!(ledger.targets.lock().unwrap().is_empty(), "nothing is remembered of a target without a volume");
+    assert!(
+        ledger.targets.lock().unwrap().known.is_empty(),
+        "nothing is remembered of a target without a volume"
+    );
 }
 
 #[tokio::test(start_paused = true)]

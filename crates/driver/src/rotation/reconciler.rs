@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use keymount_schedule::{Batch, Beside};
 use tokio::time::Instant;
@@ -32,25 +33,32 @@ impl Node {
     /// Starts what is due, and gives the time of what is due next.
     fn start_due(self: &Arc<Self>) -> Option<Instant> {
         let mut batch: Batch<Group> = Batch::now();
-        self.ledger.for_each(|_, volume| batch.look(self.due(volume), || group(volume)));
-        if !batch.is_empty() {
-            let mut targets: Vec<PathBuf> = Vec::new();
-            self.ledger.for_each(|path, volume| {
-                let interval = self.interval_of(&volume.class);
-                if batch.takes(&volume.schedule, interval, &group(volume)) {
-                    volume.schedule.begin();
-                    targets.push(path.to_owned());
-                }
-            });
-            for target in targets {
-                self.start_rotation(&target);
-            }
+        let next = self.next_due(|due, volume| batch.look(due, || group(volume)));
+        if batch.is_empty() {
+            return next;
         }
-        let mut next: Option<Instant> = None;
-        self.ledger.for_each(|_, volume| {
-            if let Some(due) = self.due(volume) {
-                next = Some(next.map_or(due, |earliest| earliest.min(due)));
+        let mut targets: Vec<PathBuf> = Vec::new();
+        let mut intervals = LastInterval::of(self);
+        self.ledger.for_each(|path, volume| {
+            if batch.takes(&volume.schedule, intervals.of_class(&volume.class), &group(volume)) {
+                volume.schedule.begin();
+                targets.push(path.to_owned());
             }
+        });
+        for target in targets {
+            self.start_rotation(&target);
+        }
+        self.next_due(|_, _| {})
+    }
+
+    /// The time of what is due next, of all volumes; `look` is shown each with its own.
+    fn next_due(&self, mut look: impl FnMut(Option<Instant>, &Volume)) -> Option<Instant> {
+        let mut next: Option<Instant> = None;
+        let mut intervals = LastInterval::of(self);
+        self.ledger.for_each(|_, volume| {
+            let due = volume.schedule.due(intervals.of_class(&volume.class));
+            next = [next, due].into_iter().flatten().min();
+            look(due, volume);
         });
         next
     }
@@ -68,10 +76,11 @@ impl Node {
             let account = volume.request.as_ref().map(|request| request.service_account());
             if volume.class.key() == class.key()
                 && account.unwrap_or_default() == request.service_account()
+                && let Some(due) = volume.schedule.due(Some(interval))
+                && first.is_none_or(|first| due < first)
                 && path != request.target
-                && let Some(due) = self.due(volume)
             {
-                first = Some(first.map_or(due, |first| first.min(due)));
+                first = Some(due);
             }
         });
         first.map(|due| Beside { due, interval })
@@ -81,6 +90,29 @@ impl Node {
         let (node, path) = (Arc::clone(self), target.to_owned());
         if !self.ledger.rotate(target, move |cancel| node.rotate(path, cancel)) {
             tracing::debug!(target_path = %target.display(), "another operation runs on the volume, rotation waits");
+        }
+    }
+}
+
+/// The interval of the class that was asked for last: many volumes of one class often follow each other.
+struct LastInterval<'a> {
+    node: &'a Node,
+    last: Option<(Arc<ClassHold>, Option<Duration>)>,
+}
+
+impl<'a> LastInterval<'a> {
+    const fn of(node: &'a Node) -> Self {
+        Self { node, last: None }
+    }
+
+    fn of_class(&mut self, class: &Arc<ClassHold>) -> Option<Duration> {
+        match &self.last {
+            Some((known, interval)) if Arc::ptr_eq(known, class) => *interval,
+            _ => {
+                let interval = self.node.interval_of(class);
+                self.last = Some((Arc::clone(class), interval));
+                interval
+            }
         }
     }
 }

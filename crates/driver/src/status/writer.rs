@@ -188,7 +188,7 @@ impl StatusWriter {
     /// A volume is going away; the object goes with its pod.
     pub(crate) fn unmounting(&self, key: &StatusKey, target: &Path) {
         let mut others = false;
-        self.parts.ledger.for_each(|path, volume| {
+        self.parts.ledger.for_each_of_pod(&key.pod.uid, |path, volume| {
             others |= path != target && is_of(volume, key);
         });
         if !others {
@@ -399,7 +399,7 @@ impl StatusWriter {
     /// Looks into files of the pod's volumes of the class that are new, to tell when their certificates expire.
     async fn read_certificates(&self, key: &StatusKey) {
         let mut unread = Vec::new();
-        self.parts.ledger.for_each(|path, volume| {
+        self.parts.ledger.for_each_of_pod(&key.pod.uid, |path, volume| {
             // While files are replaced, what is read belongs to nothing; the end of that asks again.
             if volume.certificates == Certificates::Unread && !volume.changing && is_of(volume, key) {
                 unread.push((path.to_owned(), volume.content_since));
@@ -427,7 +427,7 @@ impl StatusWriter {
     fn view(&self, key: &StatusKey) -> Option<View> {
         let mut view = View { rotation: self.parts.rotates.then_some(None), ..View::default() };
         let (mut targets, mut versions, mut found) = (BTreeSet::new(), BTreeMap::new(), BTreeSet::new());
-        self.parts.ledger.for_each(|path, volume| {
+        self.parts.ledger.for_each_of_pod(&key.pod.uid, |path, volume| {
             if !is_of(volume, key) {
                 return;
             }

@@ -156,7 +156,8 @@ impl Transport {
             return Err(too_large());
         }
         // One allocation where the length is known: a buffer that grows leaves copies behind.
-        let mut content = SecretBytes::new(Vec::with_capacity(announced.max(4096)));
+        let capacity = if announced == 0 { 4096 } else { announced };
+        let mut content = SecretBytes::new(Vec::with_capacity(capacity));
         while let Some(chunk) = response.chunk().await.map_err(|error| failed(&error))? {
             if content.expose().len() + chunk.len() > body_limit {
                 return Err(too_large());
