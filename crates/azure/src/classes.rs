@@ -6,8 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use keymount_objects::{Limits, Object, ObjectsError, parse_objects};
 
-/// Bytes of text whose objects are kept, of all classes together. What is made of them takes about three times as much.
-const BYTES: usize = 256 << 10;
+/// Bytes that everything which is kept may take, of all classes together: texts, and what is made of them.
+const BYTES: usize = 768 << 10;
+
+/// What an entry takes besides its text and its objects: its places in the map and in the order.
+const ENTRY: usize = 128;
 
 /// The objects of the classes that were asked for last.
 #[derive(Default)]
@@ -15,11 +18,24 @@ pub(crate) struct Classes(Mutex<Kept>);
 
 #[derive(Default)]
 struct Kept {
-    /// By the text: the objects, and the permission that they have where they name none. That is the driver's, and nearly always the same.
-    objects: HashMap<Arc<str>, (u32, Arc<[Object]>)>,
+    /// By the text.
+    read: HashMap<Arc<str>, Read>,
     /// The oldest first.
     order: VecDeque<Arc<str>>,
     bytes: usize,
+}
+
+/// What was read of a text.
+struct Read {
+    objects: Arc<[Object]>,
+    /// What objects have that name none. That is the driver's, and nearly always the same.
+    permission: u32,
+    bytes: usize,
+}
+
+/// Memory of one entry: objects hold most of their text once more.
+fn bytes(text: &str, objects: &[Object]) -> usize {
+    2 * text.len() + size_of_val(objects) + ENTRY
 }
 
 impl Classes {
@@ -28,15 +44,16 @@ impl Classes {
     /// # Errors
     /// Those of [`parse_objects`]. What is wrong is not kept.
     pub(crate) fn objects(&self, text: &str, permission: u32) -> Result<Arc<[Object]>, ObjectsError> {
-        if let Some((kept, objects)) = self.kept().objects.get(text)
-            && *kept == permission
+        if let Some(read) = self.kept().read.get(text)
+            && read.permission == permission
         {
-            return Ok(Arc::clone(objects));
+            return Ok(Arc::clone(&read.objects));
         }
         // Not under the lock: a text may be long.
         let objects: Arc<[Object]> = parse_objects(text, permission, Limits::default())?.into();
-        if text.len() <= BYTES {
-            self.kept().keep(text.into(), permission, Arc::clone(&objects));
+        let bytes = bytes(text, &objects);
+        if bytes <= BYTES {
+            self.kept().keep(text.into(), Read { objects: Arc::clone(&objects), permission, bytes });
         }
         Ok(objects)
     }
@@ -47,17 +64,17 @@ impl Classes {
 }
 
 impl Kept {
-    fn keep(&mut self, text: Arc<str>, permission: u32, objects: Arc<[Object]>) {
+    fn keep(&mut self, text: Arc<str>, read: Read) {
+        self.bytes += read.bytes;
         // Somebody else may have read it meanwhile, or with another permission.
-        if self.objects.insert(Arc::clone(&text), (permission, objects)).is_some() {
+        if let Some(before) = self.read.insert(Arc::clone(&text), read) {
+            self.bytes -= before.bytes;
             return;
         }
-        self.bytes += text.len();
         self.order.push_back(text);
         while self.bytes > BYTES {
             let Some(oldest) = self.order.pop_front() else { return };
-            self.bytes -= oldest.len();
-            self.objects.remove(&oldest);
+            self.bytes -= self.read.remove(&oldest).map_or(0, |read| read.bytes);
         }
     }
 }
@@ -86,19 +103,24 @@ mod tests {
         for _ in 0..2 {
             classes.objects("array: [", 0o644).expect_err("no YAML");
         }
-        assert!(classes.kept().objects.is_empty());
+        assert!(classes.kept().read.is_empty());
     }
 
     #[test]
     fn what_is_kept_is_bounded_and_the_oldest_goes_first() {
         let classes = Classes::default();
-        for number in 0..40 {
-            classes.objects(&text(&format!("s-{number}"), BYTES / 10), 0o644).expect("objects");
+        // Few long texts, and many short ones, whose objects are the larger part.
+        for (length, count) in [(BYTES / 20, 40), (0, 5000)] {
+            for number in 0..count {
+                classes.objects(&text(&format!("s-{number}"), length), 0o644).expect("objects");
+                let kept = classes.kept();
+                assert!(kept.bytes <= BYTES && kept.order.len() == kept.read.len(), "{}", kept.bytes);
+            }
+            let last = text(&format!("s-{}", count - 1), length);
             let kept = classes.kept();
-            assert!(kept.bytes <= BYTES && kept.order.len() == kept.objects.len(), "{}", kept.bytes);
-            assert_eq!(kept.bytes, kept.order.iter().map(|text| text.len()).sum::<usize>());
+            assert_eq!(kept.bytes, kept.read.values().map(|read| read.bytes).sum::<usize>());
+            assert!(kept.read.contains_key(last.as_str()) && kept.read.len() < count);
         }
-        assert!(classes.kept().objects.contains_key(text("s-39", BYTES / 10).as_str()));
         // One that is larger than all of it is read each time, and takes nobody's place.
         let before = classes.kept().order.len();
         classes.objects(&text("large", BYTES), 0o644).expect("objects");
