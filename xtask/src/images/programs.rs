@@ -88,6 +88,8 @@ pub(super) fn compile(
     install_compiler(architecture)?;
     let metadata = cargo_metadata::MetadataCommand::new().no_deps().exec().context("cargo metadata")?;
     let target = target.map_or_else(|| metadata.target_directory.into_std_path_buf(), Path::to_path_buf);
+    std::fs::create_dir_all(&target).with_context(|| target.display().to_string())?;
+    let target = target.canonicalize()?;
 
     let triple = architecture.target();
     let (compiler, _) = architecture.compiler();
@@ -101,7 +103,7 @@ pub(super) fn compile(
     cargo
         .env("CARGO_TARGET_DIR", &target)
         .env("CARGO_INCREMENTAL", "0")
-        .env("CARGO_ENCODED_RUSTFLAGS", flags(profile)?.join("\u{1f}"))
+        .env("CARGO_ENCODED_RUSTFLAGS", flags(profile, &target)?.join("\u{1f}"))
         .env("KEYMOUNT_VERSION", &revision.version)
         .env("KEYMOUNT_COMMIT", &revision.commit)
         .env("KEYMOUNT_BUILD_DATE", &revision.date);
@@ -110,7 +112,14 @@ pub(super) fn compile(
         cargo.env(format!("CARGO_TARGET_{}_LINKER", variable.to_uppercase()), compiler);
     }
     ensure!(cargo.status().context("cargo build")?.success(), "the programs for {architecture} do not build");
-    Ok(target.join(triple).join(profile.name()))
+    let built = target.join(triple).join(profile.name());
+    if profile == Profile::Dist {
+        for image in images {
+            let program = std::fs::read(built.join(image.program))?;
+            ensure_placeless(&program, &places(&target)?).with_context(|| image.program.to_owned())?;
+        }
+    }
+    Ok(built)
 }
 
 /// The programs as the tests are built, with which they share their dependencies.
@@ -127,18 +136,31 @@ fn tested(images: &[&Image]) -> anyhow::Result<PathBuf> {
     Ok(stripped)
 }
 
-/// What is published holds no paths of the machine it was built on.
-fn flags(profile: Profile) -> anyhow::Result<Vec<String>> {
+/// Directories of this machine that the compiler sees, and what it writes for them into what is published. The last is
+/// where build scripts write code.
+fn places(target: &Path) -> anyhow::Result<[(String, &'static str); 3]> {
+    let home = environment("HOME").unwrap_or_default();
+    let cargo_home = environment("CARGO_HOME").unwrap_or_else(|| format!("{home}/.cargo"));
+    let sources = root().canonicalize()?.display().to_string();
+    // Of two that fit, the compiler takes the last.
+    Ok([(sources, "/keymount"), (cargo_home, "/cargo"), (target.display().to_string(), "/target")])
+}
+
+fn flags(profile: Profile, target: &Path) -> anyhow::Result<Vec<String>> {
     if profile != Profile::Dist {
         // The same for every checkout, so that what one has built serves the others.
         return Ok(Vec::new());
     }
-    let home = environment("HOME").unwrap_or_default();
-    let cargo_home = environment("CARGO_HOME").unwrap_or_else(|| format!("{home}/.cargo"));
-    Ok(vec![
-        format!("--remap-path-prefix={}=/keymount", root().canonicalize()?.display()),
-        format!("--remap-path-prefix={cargo_home}=/cargo"),
-    ])
+    Ok(places(target)?.iter().map(|(here, there)| format!("--remap-path-prefix={here}={there}")).collect())
+}
+
+/// Fails for a program that names a directory of the machine it was built on: built elsewhere it would be another one.
+fn ensure_placeless(program: &[u8], places: &[(String, &str)]) -> anyhow::Result<()> {
+    for (place, _) in places {
+        let found = program.windows(place.len()).position(|bytes| bytes == place.as_bytes());
+        ensure!(found.is_none(), "the program names {place}, a directory of this machine");
+    }
+    Ok(())
 }
 
 fn install_target(architecture: Architecture) -> anyhow::Result<()> {
@@ -198,6 +220,15 @@ pub(super) fn ensure_static(program: &[u8]) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_program_that_names_a_directory_of_this_machine_is_noticed() {
+        let places = [("/work/sources".to_owned(), "/keymount"), ("/work/target".to_owned(), "/target")];
+        ensure_placeless(b"\0/keymount/src/lib.rs\0/target/build\0/work\0", &places).unwrap();
+        for named in [&b"\0/work/target/build/x.rs"[..], b"/work/sources"] {
+            ensure_placeless(named, &places).unwrap_err();
+        }
+    }
 
     #[test]
     fn a_program_that_needs_a_loader_is_noticed() {
