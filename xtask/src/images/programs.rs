@@ -157,8 +157,14 @@ fn flags(profile: Profile, target: &Path) -> anyhow::Result<Vec<String>> {
 /// Fails for a program that names a directory of the machine it was built on: built elsewhere it would be another one.
 fn ensure_placeless(program: &[u8], places: &[(String, &str)]) -> anyhow::Result<()> {
     for (place, _) in places {
-        let found = program.windows(place.len()).position(|bytes| bytes == place.as_bytes());
-        ensure!(found.is_none(), "the program names {place}, a directory of this machine");
+        // `/src` also stands in the middle of the paths of sources; that of three directories hardly does.
+        let short = place.matches('/').count() < 3;
+        let goes_on = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-".contains(byte);
+        let named = program.windows(place.len()).enumerate().any(|(at, bytes)| {
+            bytes == place.as_bytes()
+                && !(short && at.checked_sub(1).and_then(|before| program.get(before)).is_some_and(goes_on))
+        });
+        ensure!(!named, "the program names {place}, a directory of this machine");
     }
     Ok(())
 }
@@ -228,6 +234,11 @@ mod tests {
         for named in [&b"\0/work/target/build/x.rs"[..], b"/work/sources"] {
             ensure_placeless(named, &places).unwrap_err();
         }
+        let [short, long] =
+            ["/src", "/home/me/keymount/target"].map(|place| [(place.to_owned(), "/keymount")]);
+        ensure_placeless(b"\0/keymount/crates/volume/src/dir.rs", &short).unwrap();
+        ensure_placeless(b"\0/src/crates/volume/dir.rs", &short).unwrap_err();
+        ensure_placeless(b"lib.rs/home/me/keymount/target/x.rs", &long).unwrap_err();
     }
 
     #[test]
