@@ -114,9 +114,10 @@ pub(super) fn compile(
     ensure!(cargo.status().context("cargo build")?.success(), "the programs for {architecture} do not build");
     let built = target.join(triple).join(profile.name());
     if profile == Profile::Dist {
+        let places = places(&target)?;
         for image in images {
             let program = std::fs::read(built.join(image.program))?;
-            ensure_placeless(&program, &places(&target)?).with_context(|| image.program.to_owned())?;
+            ensure_placeless(&program, &places).with_context(|| image.program.to_owned())?;
         }
     }
     Ok(built)

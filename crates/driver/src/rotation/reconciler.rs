@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use keymount_schedule::{Batch, Beside};
 use tokio::time::Instant;
@@ -38,9 +37,8 @@ impl Node {
             return next;
         }
         let mut targets: Vec<PathBuf> = Vec::new();
-        let mut intervals = LastInterval::of(self);
         self.ledger.for_each(|path, volume| {
-            if batch.takes(&volume.schedule, intervals.of_class(&volume.class), &group(volume)) {
+            if batch.takes(&volume.schedule, self.interval_of(&volume.class), &group(volume)) {
                 volume.schedule.begin();
                 targets.push(path.to_owned());
             }
@@ -54,9 +52,8 @@ impl Node {
     /// The time of what is due next, of all volumes; `look` is shown each with its own.
     fn next_due(&self, mut look: impl FnMut(Option<Instant>, &Volume)) -> Option<Instant> {
         let mut next: Option<Instant> = None;
-        let mut intervals = LastInterval::of(self);
         self.ledger.for_each(|_, volume| {
-            let due = volume.schedule.due(intervals.of_class(&volume.class));
+            let due = self.due(volume);
             next = [next, due].into_iter().flatten().min();
             look(due, volume);
         });
@@ -90,29 +87,6 @@ impl Node {
         let (node, path) = (Arc::clone(self), target.to_owned());
         if !self.ledger.rotate(target, move |cancel| node.rotate(path, cancel)) {
             tracing::debug!(target_path = %target.display(), "another operation runs on the volume, rotation waits");
-        }
-    }
-}
-
-/// The interval of the class that was asked for last: many volumes of one class often follow each other.
-struct LastInterval<'a> {
-    node: &'a Node,
-    last: Option<(Arc<ClassHold>, Option<Duration>)>,
-}
-
-impl<'a> LastInterval<'a> {
-    const fn of(node: &'a Node) -> Self {
-        Self { node, last: None }
-    }
-
-    fn of_class(&mut self, class: &Arc<ClassHold>) -> Option<Duration> {
-        match &self.last {
-            Some((known, interval)) if Arc::ptr_eq(known, class) => *interval,
-            _ => {
-                let interval = self.node.interval_of(class);
-                self.last = Some((Arc::clone(class), interval));
-                interval
-            }
         }
     }
 }
