@@ -7,6 +7,10 @@
 //! whether it is HTTP/2) that the others then use. First mounts always go before rotations,
 //! and among either those whose time ends first.
 //!
+//! A vault that has no more to give refuses nearly everything. Where it has answered a while and a 429 is
+//! the exception, and asks for a short pause, only the request that got it waits: to close for all would
+//! make many wait for what befell a few.
+//!
 //! A vault may ask for more patience than a first mount has. Rotations heed it to the letter; first
 //! mounts, which would only fail, go as probes on the back-off's own schedule: one at a time, ever more
 //! rarely. So a pod starts soon after the vault has recovered, and the vault hardly notices.
@@ -34,6 +38,12 @@ const THROTTLED_FOR: Duration = Duration::from_secs(120);
 
 /// So many answers show that pace.
 const PACE: usize = 16;
+
+/// Up to so many 429s among the last 32 answers are the exception.
+const EXCEPTIONS: u32 = 8;
+
+/// The longest pause that an exception asks for. Who asks for more speaks of the vault, not of the request.
+const BRIEF: Duration = Duration::from_secs(2);
 
 /// Bounds of a gate.
 #[derive(Clone, Copy, Debug)]
@@ -77,6 +87,8 @@ struct State {
     last_used: Option<Instant>,
     /// The last 429.
     throttled: Option<Instant>,
+    /// The last 32 answers, one bit each: set for a 429, and for what a vault that was cold has not answered yet.
+    refusals: u32,
     /// The last answers that were none.
     answered: VecDeque<Instant>,
     /// Set while the first request to a cold vault is alone.
@@ -142,6 +154,7 @@ impl Gate {
             epoch: 0,
             last_used: None,
             throttled: None,
+            refusals: u32::MAX,
             answered: VecDeque::new(),
             warming: false,
             lanes: [VecDeque::new(), VecDeque::new()],
@@ -225,6 +238,7 @@ impl Gate {
             state.last_used = Some(now);
             if cold {
                 state.warming = true;
+                state.refusals = u32::MAX;
                 self.look_again_at(now + self.options.warm_up);
             }
             if let Some(closure) = &mut state.closed {
@@ -316,6 +330,13 @@ impl State {
         }
     }
 
+    /// Whether a vault that has just refused a request, and asked for this pause, has room for others.
+    fn is_exception(&self, asked: Option<Duration>) -> bool {
+        self.closed.is_none()
+            && self.refusals.count_ones() <= EXCEPTIONS
+            && asked.is_none_or(|asked| asked <= BRIEF)
+    }
+
     /// Closes the gate; says when it opens for first mounts in a hurry, and for all.
     fn close(&mut self, asked: Option<Duration>) -> [Instant; 2] {
         let pause = decorrelated(self.closed.as_ref().map_or(PAUSE.0, |closure| closure.pause));
@@ -329,8 +350,9 @@ impl State {
 }
 
 impl Pass {
-    /// Tells the gate how the request ended.
-    pub(crate) fn settle(mut self, verdict: &Verdict) {
+    /// Tells the gate how the request ended. `false` for a 429 that it does not close for: this request has to
+    /// wait by itself before it asks for its next turn.
+    pub(crate) fn settle(mut self, verdict: &Verdict) -> bool {
         let gate = Arc::clone(&self.gate);
         let mut state = gate.state();
         self.settled = true;
@@ -339,8 +361,12 @@ impl Pass {
         state.under_way = state.under_way.saturating_sub(1);
         state.warming = false;
         match verdict {
-            Verdict::Throttled(_) => state.throttled = state.last_used,
+            Verdict::Throttled(_) => {
+                state.throttled = state.last_used;
+                state.refusals = state.refusals << 1 | 1;
+            }
             Verdict::Answered => {
+                state.refusals <<= 1;
                 if state.answered.len() == PACE {
                     state.answered.pop_front();
                 }
@@ -348,7 +374,9 @@ impl Pass {
             }
             Verdict::Lost => {}
         }
+        let mut closes = true;
         match verdict {
+            Verdict::Throttled(asked) if current && state.is_exception(*asked) => closes = false,
             Verdict::Throttled(asked) if current => {
                 for opens in state.close(*asked) {
                     gate.look_again_at(opens);
@@ -378,6 +406,7 @@ impl Pass {
             Verdict::Lost => {}
         }
         gate.admit(&mut state);
+        closes
     }
 }
 

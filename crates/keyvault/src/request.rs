@@ -28,7 +28,7 @@ impl Vault {
         let (started, mut tried, mut challenged, mut last) = (Instant::now(), 0, false, None);
         loop {
             let pass = self.enter(url, started, &last).await?;
-            let outcome = self.send(kind, url, access.as_ref(), pass).await;
+            let (outcome, gated) = self.send(kind, url, access.as_ref(), pass).await;
             tried += 1;
             let (error, asked) = match outcome {
                 None => return Err(self.deadline(url, "waiting for an answer", started, last)),
@@ -51,7 +51,9 @@ impl Vault {
                         // The gate knows when this vault may be asked again. Nobody waits for a rotation, so
                         // it may do so as long as it has time: to begin anew would cost more requests.
                         tried -= u32::from(patient);
-                        continue;
+                        if gated {
+                            continue;
+                        }
                     }
                     (error, asked)
                 }
@@ -61,7 +63,7 @@ impl Vault {
                 }
                 Some(Err(error)) => return Err(error.shown_as(self.shown(url)).into()),
             };
-            match SCHEDULE.next_delay(tried, asked) {
+            match SCHEDULE.next_delay(tried.max(1), asked) {
                 Some(delay) if Instant::now() + delay < self.time() => tokio::time::sleep(delay).await,
                 _ => return Err(error),
             }
@@ -76,14 +78,15 @@ impl Vault {
         })
     }
 
-    /// One try; none when the deadline came first.
+    /// One try; none when the deadline came first. And whether the gate decides when the next one may be, if it
+    /// was answered with 429.
     async fn send(
         &self,
         kind: ObjectKind,
         url: &Url,
         access: Option<&Access>,
         pass: Pass,
-    ) -> Option<Result<Answer, TransportError>> {
+    ) -> (Option<Result<Answer, TransportError>>, bool) {
         let mut request =
             Request::get(url.clone()).header(ACCEPT, HeaderValue::from_static("application/json"));
         if let Some(access) = access {
@@ -103,9 +106,9 @@ impl Vault {
             }
             _ => (Verdict::Lost, Outcome::Failed),
         };
-        pass.settle(&verdict);
+        let gated = pass.settle(&verdict);
         self.vaults().observer.requested(self.host(), kind, counted, began.elapsed());
-        outcome
+        (outcome, gated)
     }
 
     /// A new token in place of the one the vault refused, if its challenge may be answered.

@@ -119,6 +119,53 @@ async fn after_a_429_one_probe_then_the_rest_little_by_little() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn exceptions_close_nothing_until_they_are_none() {
+    async fn ask_once(gate: &Arc<Gate>, verdict: &Verdict) -> bool {
+        gate.enter(Lane::Mount, soon()).await.expect("a pass").settle(verdict)
+    }
+    let pause = |seconds| Verdict::Throttled(Some(Duration::from_secs(seconds)));
+    let gate = gate(64);
+    for _ in 0..32 - EXCEPTIONS + 1 {
+        ask_once(&gate, &Verdict::Answered).await;
+    }
+    // One in ten for ever, and nobody but those who are refused waits.
+    for nth in 1..1000 {
+        let verdict = if nth % 10 == 0 { pause(1) } else { Verdict::Answered };
+        ask_once(&gate, &verdict).await;
+        assert_eq!(gate.closed_for(), None, "{nth}");
+    }
+    // More and more, with and without a pause that they ask for.
+    let mut alone = 0;
+    while !ask_once(&gate, &if alone % 2 == 0 { pause(2) } else { Verdict::Throttled(None) }).await {
+        alone += 1;
+    }
+    assert!((EXCEPTIONS - 4..EXCEPTIONS).contains(&alone), "{alone}");
+    // The probe is refused, too: whatever the others say, nothing is to be had now.
+    gate.state().refusals = 0;
+    assert!(ask_once(&gate, &pause(1)).await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_exception_is_a_long_pause_or_the_first_word_of_a_vault() {
+    let refused = |seconds| Verdict::Throttled(Some(Duration::from_secs(seconds)));
+    for (answers, idle, pause, closes) in [
+        (25, Duration::ZERO, 2, false),
+        (25, Duration::ZERO, 3, true),
+        (23, Duration::ZERO, 2, true),
+        (25, COLD_AFTER, 2, true),
+    ] {
+        let gate = gate(64);
+        for _ in 0..answers {
+            gate.enter(Lane::Mount, soon()).await.expect("a pass").settle(&Verdict::Answered);
+        }
+        tokio::time::sleep(idle).await;
+        let pass = gate.enter(Lane::Mount, soon()).await.expect("a pass");
+        assert_eq!(pass.settle(&refused(pause)), closes, "{answers} {idle:?} {pause}");
+        assert_eq!(gate.closed_for().is_some(), closes);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_throttled_probe_closes_the_gate_anew_for_those_who_wait() {
     let gate = warm(64).await;
     gate.enter(Lane::Mount, soon())

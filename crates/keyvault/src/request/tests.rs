@@ -88,12 +88,16 @@ impl World {
     }
 
     fn vault_until(&self, client: &str, time: Duration) -> Vault {
+        self.vault_for(Lane::Mount, client, time)
+    }
+
+    fn vault_for(&self, lane: Lane, client: &str, time: Duration) -> Vault {
         self.vaults.vault(
             Url::parse("https://kv.vault.azure.net/").expect("a URL"),
             "kv.vault.azure.net",
             Some("https://vault.azure.net"),
             self.session(client),
-            Lane::Mount,
+            lane,
             Instant::now() + time,
         )
     }
@@ -290,14 +294,7 @@ async fn a_permanent_429_ends_after_four_tries_with_the_services_text() {
     assert!(error.to_string().contains("RESPONSE 429"));
     assert_eq!(patient.asked(), 1);
     assert!(began.elapsed() < Duration::from_secs(1));
-    let rotation = patient.vaults.vault(
-        Url::parse("https://kv.vault.azure.net/").expect("a URL"),
-        "kv.vault.azure.net",
-        Some("https://vault.azure.net"),
-        patient.session("app"),
-        Lane::Rotation,
-        Instant::now() + Duration::from_secs(30),
-    );
+    let rotation = patient.vault_for(Lane::Rotation, "app", Duration::from_secs(30));
     let next = read(&rotation).await.expect_err("an error");
     assert!(matches!(next, VaultError::Throttled { .. }), "{next}");
     assert_eq!(patient.asked(), 1, "the vault is left alone");
@@ -312,20 +309,52 @@ async fn a_rotation_bears_429s_as_long_as_it_has_time() {
             let throttled = calls.fetch_add(1, Ordering::SeqCst) < strikes;
             after(1, if throttled { answer(429, "").with_header("retry-after", "5") } else { secret("v") })
         });
-        let rotation = world.vaults.vault(
-            Url::parse("https://kv.vault.azure.net/").expect("a URL"),
-            "kv.vault.azure.net",
-            Some("https://vault.azure.net"),
-            world.session("app"),
-            Lane::Rotation,
-            Instant::now() + Duration::from_secs(60),
-        );
+        let rotation = world.vault_for(Lane::Rotation, "app", Duration::from_secs(60));
         let outcome = read(&rotation).await;
         assert_eq!(outcome.is_ok(), served, "{strikes}");
         assert!(world.asked() <= 13, "one in five seconds: {}", world.asked());
         if let Err(error) = outcome {
             assert_eq!(error.reason(), VaultReason::Throttled);
         }
+    }
+}
+
+/// Where a 429 is the exception only who got it waits, as long as it was told or on the schedule.
+#[tokio::test(start_paused = true)]
+async fn one_refused_of_many_waits_alone() {
+    for (lane, asked, shortest) in [
+        (Lane::Mount, Some("2"), Duration::from_secs(2)),
+        (Lane::Mount, None, Duration::from_millis(640)),
+        (Lane::Rotation, Some("1"), Duration::from_secs(1)),
+        (Lane::Rotation, None, Duration::from_millis(640)),
+    ] {
+        let refused = AtomicUsize::new(0);
+        let world = World::new(move |request, _| {
+            let unlucky =
+                request.url().path().ends_with("/unlucky/") && refused.fetch_add(1, Ordering::SeqCst) < 2;
+            after(
+                1,
+                match asked {
+                    Some(pause) if unlucky => answer(429, "").with_header("retry-after", pause),
+                    None if unlucky => answer(429, ""),
+                    _ => secret("v"),
+                },
+            )
+        });
+        let vault = world.vault_for(lane, "app", Duration::from_secs(100));
+        for number in 0..32 {
+            vault.secret(&format!("s{number}"), "").await.expect("a secret");
+        }
+        let began = Instant::now();
+        let unlucky = vault.secret("unlucky", "");
+        let other = async {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            vault.secret("other", "").await.map(|_| began.elapsed())
+        };
+        let (unlucky, other) = tokio::join!(unlucky, other);
+        assert!(unlucky.is_ok());
+        assert!(began.elapsed() >= shortest * 2, "{:?}", began.elapsed());
+        assert!(other.expect("a secret") < Duration::from_millis(20), "the other does not wait");
     }
 }
 
