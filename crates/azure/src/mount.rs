@@ -103,7 +103,7 @@ impl Provider {
             held: select::held(request),
             conversions: Semaphore::new(CONCURRENT_CONVERSIONS),
         };
-        let work: Vec<_> = objects.iter().map(|object| self.produce(&mount, object)).collect();
+        let work = (0..objects.len()).map(|at| self.produce(&mount, &objects[at]));
         let produced: Vec<_> = stream::iter(work).buffered(CONCURRENT_OBJECTS).try_collect().await?;
         self.reply(&objects, produced)
     }
@@ -160,7 +160,7 @@ impl Provider {
     async fn produce(&self, mount: &Mount, object: &Object) -> Result<Produced, MountError> {
         let files = match &object.extensions.selector {
             None => self.files(mount, object).await,
-            Some(selector) => self.chosen(mount, object, selector).await,
+            Some(selector) => Box::pin(self.chosen(mount, object, selector)).await,
         };
         match files {
             Ok(files) => Ok(Produced::Files(files)),
@@ -171,14 +171,17 @@ impl Provider {
     /// The files of one object: one, or one per version, each perhaps with its parts.
     async fn files(&self, mount: &Mount, object: &Object) -> Result<Vec<ProducedFile>, MountError> {
         let kind = kind(object)?;
-        let versions = if object.has_history() {
-            self.history(mount.vault(object), object, kind).await?
-        } else {
-            vec![object.single()]
+        if !object.has_history() {
+            return self.fetch(mount, object, kind, &object.single()).await;
+        }
+        let all = async {
+            let versions = self.history(mount.vault(object), object, kind).await?;
+            let work = (0..versions.len()).map(|at| self.fetch(mount, object, kind, &versions[at]));
+            let produced: Vec<_> = stream::iter(work).buffered(CONCURRENT_OBJECTS).try_collect().await?;
+            Ok(produced.into_iter().flatten().collect())
         };
-        let work: Vec<_> = versions.iter().map(|version| self.fetch(mount, object, kind, version)).collect();
-        let produced: Vec<_> = stream::iter(work).buffered(CONCURRENT_OBJECTS).try_collect().await?;
-        Ok(produced.into_iter().flatten().collect())
+        // Rare, and large: most objects wait for their answer without it.
+        Box::pin(all).await
     }
 
     async fn history(
@@ -247,7 +250,7 @@ impl Provider {
             ObjectKind::Secret => {
                 let password = async {
                     let Some(name) = &object.extensions.pfx_password else { return Ok(None) };
-                    vault.secret(name, "").await.map(Some)
+                    Box::pin(vault.secret(name, "")).await.map(Some)
                 };
                 let (bundle, password) = tokio::join!(vault.secret(&object.name, version), password);
                 let bundle = bundle.map_err(refused)?;

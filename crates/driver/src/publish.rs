@@ -20,6 +20,9 @@ use crate::provider::{Bounds, Lane, Style};
 use crate::request::{PodRef, PublishRequest};
 use crate::volume::Volume;
 
+/// Bytes that a volume is read or written with before other tasks get their turn: some tenths of a millisecond.
+const FEW: u64 = 256 << 10;
+
 impl Node {
     /// Makes the target show the content of its class, or finds that it does.
     pub(crate) async fn publish(
@@ -226,9 +229,23 @@ impl Node {
     }
 
     pub(crate) async fn state_of(self: &Arc<Self>, target: &Path) -> Result<TargetState, PublishError> {
-        self.on_volume(target, Volumes::inspect)
+        self.in_memory(target, 0, Volumes::inspect)
             .await
             .map_err(|source| PublishError::Target { target: target.to_owned(), source })
+    }
+
+    /// Runs an operation that reads and writes nothing but a mounted volume, which is memory: here if it is about
+    /// few bytes, because a hand-over to another thread and back would cost more than the whole of it.
+    pub(crate) async fn in_memory<T: Send + 'static>(
+        self: &Arc<Self>,
+        target: &Path,
+        bytes: u64,
+        operation: impl FnOnce(&Volumes, &Path) -> Result<T, VolumeError> + Send + 'static,
+    ) -> Result<T, VolumeError> {
+        match bytes {
+            0..=FEW => operation(&self.volumes, target),
+            _ => self.on_volume(target, operation).await,
+        }
     }
 
     /// Runs a blocking operation of the volume crate where it may block.

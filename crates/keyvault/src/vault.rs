@@ -222,8 +222,11 @@ impl Vault {
                 let answer = self.request(*kind, &url, &mut access).await?;
                 Content::parse_object(*kind, answer.body.expose())
             }
-            Item::Versions { .. } => self.pages(item, url, &mut access).await.map(Content::Versions),
-            Item::Objects { .. } => self.pages(item, url, &mut access).await.map(Content::Objects),
+            // Boxed, because each object that is read would have room for a list in its state otherwise.
+            Item::Versions { .. } => {
+                Box::pin(self.pages(item, url, &mut access)).await.map(Content::Versions)
+            }
+            Item::Objects { .. } => Box::pin(self.pages(item, url, &mut access)).await.map(Content::Objects),
         }
     }
 

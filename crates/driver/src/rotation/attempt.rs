@@ -36,6 +36,7 @@ struct Rotated {
 /// The generation before the one that is shown.
 struct Previous {
     ownership: Ownership,
+    bytes: u64,
     /// Its memory; none if the budget has none for it.
     memory: Option<Reservation>,
 }
@@ -157,7 +158,9 @@ impl Node {
         let old = old.unwrap_or_default();
         let growth = self.budget.reserve(new.saturating_sub(old))?;
         let replaced = self
-            .on_volume(target, move |volumes, target| volumes.replace(target, &payload, &record, ownership))
+            .in_memory(target, new.max(old), move |volumes, target| {
+                volumes.replace(target, &payload, &record, ownership)
+            })
             .await
             .map_err(RotationError::Volume)?;
         drop(growth);
@@ -166,16 +169,17 @@ impl Node {
         }
         let memory = self.budget.account(new);
         self.ledger.with(target, |volume| volume.memory = memory);
-        Ok(Some(Previous { ownership, memory: self.budget.reserve(old).ok() }))
+        Ok(Some(Previous { ownership, bytes: old, memory: self.budget.reserve(old).ok() }))
     }
 
     /// Removes the previous generation, after a moment if there is memory for it.
     async fn sweep(self: &Arc<Self>, target: &Path, previous: Previous, cancel: &CancellationToken) {
-        let Previous { ownership, memory } = previous;
+        let Previous { ownership, bytes, memory } = previous;
         if memory.is_some() && cancel.run_until_cancelled(tokio::time::sleep(LINGER)).await.is_none() {
             return;
         }
-        let swept = self.on_volume(target, move |volumes, target| volumes.sweep(target, ownership)).await;
+        let swept =
+            self.in_memory(target, bytes, move |volumes, target| volumes.sweep(target, ownership)).await;
         if let Err(error) = swept {
             tracing::warn!(target_path = %target.display(), err = error.report(), "the previous generation remains in the volume until its next rotation");
         }
