@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use keymount_objects::{Limits, Object, ObjectsError, parse_objects};
 
-/// Bytes that everything which is kept may take, of all classes together: texts, and what is made of them.
-const BYTES: usize = 768 << 10;
+/// Bytes that everything which is kept may take, of all classes together: texts, and what is made of them. Enough for fifty classes of
+/// ten objects; to read one again takes half a millisecond.
+const BYTES: usize = 256 << 10;
 
 /// What an entry takes besides its text and its objects: its places in the map and in the order.
 const ENTRY: usize = 128;

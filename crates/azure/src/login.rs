@@ -190,7 +190,8 @@ impl Login {
             Self::ManagedIdentity(id) => Credential::ManagedIdentity(id),
             Self::PodIdentity => Credential::PodIdentity { pod: pod() },
             Self::IdentityBinding { client_id, token } => {
-                let proxy = identities.token_proxy().await?;
+                // Once in a process, and large: each mount would have room for it.
+                let proxy = Box::pin(identities.token_proxy()).await?;
                 let authority = authority()?;
                 Credential::IdentityBinding { proxy, authority, client_id, token, pod: pod() }
             }

@@ -9,7 +9,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags, ResolveFlags, Stat, XattrFlags};
+use rustix::fs::{
+    AtFlags, FileType, Mode, OFlags, RawDir, RenameFlags, ResolveFlags, SeekFrom, Stat, XattrFlags,
+};
 use rustix::io::Errno;
 
 use crate::kill_point;
@@ -17,6 +19,9 @@ use crate::kill_point;
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 const BENEATH: ResolveFlags =
     ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS).union(ResolveFlags::NO_MAGICLINKS);
+
+/// Bytes of names that are read of a directory at a time.
+const LISTED: usize = 4096;
 
 /// A directory held open.
 #[derive(Debug)]
@@ -84,8 +89,11 @@ impl Dir {
 
     /// The names in this directory except `.` and `..`, sorted.
     pub(crate) fn entries(&self) -> io::Result<Vec<Entry>> {
-        let mut entries = Vec::new();
-        for entry in rustix::fs::Dir::read_from(self)? {
+        let (mut entries, mut listed) = (Vec::new(), Vec::with_capacity(LISTED));
+        // It may have been listed before.
+        rustix::fs::seek(self, SeekFrom::Start(0))?;
+        let mut listing = RawDir::new(self, listed.spare_capacity_mut());
+        while let Some(entry) = listing.next() {
             let entry = entry?;
             let name = OsString::from_vec(entry.file_name().to_bytes().to_vec());
             if name == "." || name == ".." {

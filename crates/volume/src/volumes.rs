@@ -127,13 +127,13 @@ impl Volumes {
                 }
             }
             // Mounted by a driver that was killed: a pod may have it, if that was the Go driver.
-            Found::Volume(root, Content::Incomplete) => match write.to(&root) {
+            Found::Volume(root, Content::Incomplete) => match write.to(&root, Content::Incomplete) {
                 Ok(_) => Ok(Published::Completed),
                 Err(error) => Err(undo(&target, error.writing(&target.path))),
             },
             found => {
-                let (root, _) = found.volume(target.path.clone())?;
-                let replaced = write.to(&root).map_err(|error| error.writing(&target.path))?;
+                let (root, content) = found.volume(target.path.clone())?;
+                let replaced = write.to(&root, content).map_err(|error| error.writing(&target.path))?;
                 Ok(Published::AlreadyMounted(replaced))
             }
         }
@@ -152,8 +152,8 @@ impl Volumes {
         ownership: Ownership,
     ) -> Result<Replaced, VolumeError> {
         self.check_room(payload, record)?;
-        let (target, root, _) = self.open_volume(target)?;
-        self.write(payload, record, ownership).to(&root).map_err(|error| error.writing(&target.path))
+        let (target, root, content) = self.open_volume(target)?;
+        self.write(payload, record, ownership).to(&root, content).map_err(|error| error.writing(&target.path))
     }
 
     /// Removes the generation that [`replace`](Self::replace) has left behind. To be called a moment after it, when no

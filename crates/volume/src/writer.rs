@@ -40,9 +40,9 @@ pub(crate) struct Write<'a> {
 }
 
 impl Write<'_> {
-    /// Makes the volume show the payload.
-    pub(crate) fn to(&self, root: &Dir) -> Result<Replaced, StepError> {
-        self.attempt(root).map_err(|error| error.with_room_of(root))
+    /// Makes the volume, which has been found to show this, show the payload.
+    pub(crate) fn to(&self, root: &Dir, found: Content) -> Result<Replaced, StepError> {
+        self.attempt(root, found).map_err(|error| error.with_room_of(root))
     }
 
     /// Fills a volume that is new, which nothing is known of yet and nothing has to be looked for in. A failure, or a
@@ -63,10 +63,10 @@ impl Write<'_> {
         filled.map_err(|error| error.with_room_of(root))
     }
 
-    fn attempt(&self, root: &Dir) -> Result<Replaced, StepError> {
+    fn attempt(&self, root: &Dir, found: Content) -> Result<Replaced, StepError> {
         let look = Look::of(root, self.ownership);
         look.own_dir(root, self.root_mode).during(|| "set owner and mode of the volume".into())?;
-        let current = match layout::content(root).during(|| "read the state of the volume".into())? {
+        let current = match found {
             Content::Committed { generation } => Some(generation),
             Content::ProviderWritten { .. } => {
                 sweep_unshown(root).during(|| "remove leftovers".into())?;

@@ -242,7 +242,7 @@ fn record_follows_the_versions() {
         let ownership = Ownership::default();
         let write =
             Write { payload: &files, record: &record, ownership, root_mode: 0o755, now: time(seconds) };
-        write.to(&root).expect("writes");
+        write.to(&root, layout::content(&root).expect("reads")).expect("writes");
         let generation = root.dir(volume.generation()).expect("opens");
         let Some(found) = record::load(&generation) else {
             println!("skipped: no extended attributes here");

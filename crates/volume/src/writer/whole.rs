@@ -29,7 +29,9 @@ pub(crate) fn time(seconds: i64) -> Timestamp {
 pub(crate) fn write_to(root: &Path, payload: &Payload, ownership: Ownership) -> Result<Replaced, StepError> {
     let record = Record::default();
     let write = Write { payload, record: &record, ownership, root_mode: 0o755, now: time(0) };
-    write.to(&Dir::open(root).expect("opens"))
+    let root = Dir::open(root).expect("opens");
+    let found = layout::content(&root).expect("reads");
+    write.to(&root, found)
 }
 
 /// The files of generation `number`. Every file says the number; one comes and goes with it, one grows with it.
