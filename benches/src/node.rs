@@ -13,7 +13,8 @@ use keymount_proto::csi::identity_client::IdentityClient;
 use keymount_proto::csi::node_client::NodeClient;
 use keymount_proto::csi::volume_capability::{AccessMode, AccessType, MountVolume};
 use keymount_proto::csi::{
-    GetPluginInfoRequest, NodePublishVolumeRequest, NodeUnpublishVolumeRequest, VolumeCapability,
+    GetPluginInfoRequest, NodeGetCapabilitiesRequest, NodePublishVolumeRequest, NodeUnpublishVolumeRequest,
+    VolumeCapability,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -142,6 +143,12 @@ impl Node {
             target_path: self.target(number).display().to_string(),
         };
         self.client(caller).node_unpublish_volume(request).await?;
+        Ok(())
+    }
+
+    /// A call that needs nothing: what is left is the way to the driver and back.
+    pub(crate) async fn capabilities(&self, caller: usize) -> anyhow::Result<()> {
+        self.client(caller).node_get_capabilities(NodeGetCapabilitiesRequest {}).await?;
         Ok(())
     }
 

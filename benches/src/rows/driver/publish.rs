@@ -133,12 +133,19 @@ pub(crate) async fn republish(subject: &Subject, effort: Effort) -> anyhow::Resu
     let cpu = (node.driver.cpu()? - cpu) * 1e3 / count as f64;
     let requests = node.api.requests() - requests;
     let calls = node.peer.calls() - calls;
+    let asked = Arc::clone(&node);
+    let empty = Load::run(1, count, move |caller, _| {
+        let node = Arc::clone(&asked);
+        async move { node.capabilities(caller).await }
+    });
+    let empty = empty.await.all_well()?;
     let same = std::fs::symlink_metadata(node.target(0).join("..data"))?.modified()? == changed;
     remove(&node, 1, 0, 1).await.all_well()?;
     node.stop().await?;
     Ok(vec![
         Figure::new("p50", "ms", load.percentile(50)).upstream(0.15).at_most(0.1),
         Figure::new("p99", "ms", load.percentile(99)),
+        Figure::new("p50 of a call that does nothing", "ms", empty.percentile(50)),
         Figure::new("CPU", "ms", cpu),
         Figure::new("provider calls", "", calls as f64).at_most(0.0),
         Figure::new("API requests", "", requests).at_most(0.0),
