@@ -103,6 +103,7 @@ impl Provider {
             held: select::held(request),
             conversions: Semaphore::new(CONCURRENT_CONVERSIONS),
         };
+        // By their numbers: a closure that takes references makes no future that the service could send.
         let work = (0..objects.len()).map(|at| self.produce(&mount, &objects[at]));
         let produced: Vec<_> = stream::iter(work).buffered(CONCURRENT_OBJECTS).try_collect().await?;
         self.reply(&objects, produced)

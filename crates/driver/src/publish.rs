@@ -229,9 +229,17 @@ impl Node {
     }
 
     pub(crate) async fn state_of(self: &Arc<Self>, target: &Path) -> Result<TargetState, PublishError> {
-        self.in_memory(target, 0, Volumes::inspect)
-            .await
-            .map_err(|source| PublishError::Target { target: target.to_owned(), source })
+        let state = async {
+            if self.ledger.with(target, |_| ()).is_some() {
+                return self.in_memory(target, 0, Volumes::inspect).await;
+            }
+            // Whatever is mounted there, it is not known to be ours, and may have to wait for a server.
+            match self.volumes.inspect_unmounted(target)? {
+                Some(state) => Ok(state),
+                None => self.on_volume(target, Volumes::inspect).await,
+            }
+        };
+        state.await.map_err(|source| PublishError::Target { target: target.to_owned(), source })
     }
 
     /// Runs an operation that reads and writes nothing but a mounted volume, which is memory: here if it is about

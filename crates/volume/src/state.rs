@@ -66,6 +66,10 @@ impl Found {
         look(target).map_err(|source| VolumeError::Inspect { target: target.path.clone(), source })
     }
 
+    pub(crate) fn unmounted_at(target: &Target) -> Result<Option<Self>, VolumeError> {
+        unmounted(target).map_err(|source| VolumeError::Inspect { target: target.path.clone(), source })
+    }
+
     pub(crate) fn state(&self) -> TargetState {
         match self {
             Self::Missing => TargetState::Missing,
@@ -94,14 +98,8 @@ impl Found {
 }
 
 fn look(target: &Target) -> io::Result<Found> {
-    let Some(stat) = statx(target)? else {
-        return Ok(Found::Missing);
-    };
-    if FileType::from_raw_mode(stat.stx_mode.into()) != FileType::Directory {
-        return Ok(Found::NotADirectory);
-    }
-    if !is_mounted(target, &stat)? {
-        return Ok(Found::Directory);
+    if let Some(found) = unmounted(target)? {
+        return Ok(found);
     }
     let root = target.root()?;
     if !tmpfs::is_tmpfs(&root)? {
@@ -109,6 +107,18 @@ fn look(target: &Target) -> io::Result<Found> {
     }
     let content = layout::content(&root)?;
     Ok(Found::Volume(root, content))
+}
+
+/// What the target is if nothing is mounted on it. Enters nothing, so no server of a foreign file system can keep
+/// it waiting.
+fn unmounted(target: &Target) -> io::Result<Option<Found>> {
+    let Some(stat) = statx(target)? else {
+        return Ok(Some(Found::Missing));
+    };
+    if FileType::from_raw_mode(stat.stx_mode.into()) != FileType::Directory {
+        return Ok(Some(Found::NotADirectory));
+    }
+    Ok((!is_mounted(target, &stat)?).then_some(Found::Directory))
 }
 
 /// What the target is, from what the kernel has in memory. `None` if it does not exist.

@@ -92,6 +92,18 @@ impl Volumes {
         }
     }
 
+    /// What is at the target, if nothing is mounted on it; else `None`. Unlike [`inspect`](Self::inspect) it enters no file
+    /// system that is mounted there, so it asks no server and is quick.
+    ///
+    /// # Errors
+    /// [`VolumeError::Target`], [`VolumeError::Inspect`].
+    pub fn inspect_unmounted(&self, target: &Path) -> Result<Option<TargetState>, VolumeError> {
+        match self.options.guard.open(target)? {
+            Some(target) => Ok(Found::unmounted_at(&target)?.map(|found| found.state())),
+            None => Ok(Some(TargetState::Missing)),
+        }
+    }
+
     /// Makes the target a volume that shows the payload. The target and missing directories above it are created
     /// (mode 0750).
     ///

@@ -36,6 +36,7 @@ struct Rotated {
 /// The generation before the one that is shown.
 struct Previous {
     ownership: Ownership,
+    /// What its files take of the tmpfs.
     bytes: u64,
     /// Its memory; none if the budget has none for it.
     memory: Option<Reservation>,

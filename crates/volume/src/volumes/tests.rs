@@ -68,7 +68,12 @@ impl Node {
     }
 
     fn state(&self, target: &Path) -> TargetState {
-        self.volumes.inspect(target).expect("inspects")
+        let state = self.volumes.inspect(target).expect("inspects");
+        let mounted =
+            !matches!(state, TargetState::Missing | TargetState::Directory | TargetState::NotADirectory);
+        let unmounted = self.volumes.inspect_unmounted(target).expect("inspects");
+        assert_eq!(unmounted, (!mounted).then(|| state.clone()), "{}", target.display());
+        state
     }
 
     fn is_committed(&self, target: &Path) -> bool {
