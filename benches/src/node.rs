@@ -100,6 +100,11 @@ impl Node {
             .join(format!("pods/{}/volumes/kubernetes.io~csi/secrets/mount", self.uid(number)))
     }
 
+    /// Makes the directory that the volume comes into, as kubelet does.
+    pub(crate) fn prepare(&self, number: usize) -> anyhow::Result<()> {
+        Ok(std::fs::create_dir_all(self.target(number).parent().context("a parent")?)?)
+    }
+
     /// Publishes the volume of the pod of this number.
     pub(crate) async fn publish(&self, caller: usize, number: usize) -> anyhow::Result<()> {
         self.publish_in(&self.api.namespace, caller, number).await
@@ -113,7 +118,6 @@ impl Node {
         number: usize,
     ) -> anyhow::Result<()> {
         let target = self.target(number);
-        std::fs::create_dir_all(target.parent().context("a parent")?)?;
         let mut request = NodePublishVolumeRequest::default();
         request.volume_id = format!("csi-{number:040}");
         request.target_path = target.display().to_string();

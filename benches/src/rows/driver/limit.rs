@@ -26,6 +26,7 @@ pub(crate) async fn large_replies(subject: &Subject, _: Effort) -> anyhow::Resul
     // A namespace may have half of a provider's calls.
     node.api.also(&format!("{}-2", node.api.namespace)).await;
     node.peer.answer_with(REPLY);
+    (0..=2 * CALLERS).try_for_each(|number| node.prepare(number))?;
     let called = Arc::clone(&node);
     let load = Load::run(CALLERS, 2 * CALLERS, move |caller, number| {
         let node = Arc::clone(&called);

@@ -17,7 +17,7 @@ pub(crate) async fn volumes(subject: &Subject, effort: Effort) -> anyhow::Result
     tokio::time::sleep(Duration::from_secs(2)).await;
     let idle = node.driver.memory()?;
     node.driver.reset_peak()?;
-    publish(&node, 64, 0, count).await.all_well()?;
+    publish(&node, 64, 0, count).await?;
     converged(&node, count).await?;
     tokio::time::sleep(Duration::from_secs(2)).await;
     let mounted = node.driver.memory()?;
@@ -33,7 +33,7 @@ pub(crate) async fn volumes(subject: &Subject, effort: Effort) -> anyhow::Result
 
 pub(crate) async fn large_cluster(subject: &Subject, effort: Effort) -> anyhow::Result<Vec<Figure>> {
     let node = Node::start(subject, &["--enable-secret-rotation"], &Value::Null, 1).await?;
-    publish(&node, 1, 0, 1).await.all_well()?;
+    publish(&node, 1, 0, 1).await?;
     converged(&node, 1).await?;
     tokio::time::sleep(Duration::from_secs(2)).await;
     let small = node.driver.memory()?;
@@ -60,7 +60,7 @@ pub(crate) async fn start(subject: &Subject, effort: Effort) -> anyhow::Result<V
     for _ in 0..effort.of(9) {
         let node = Node::start(subject, &[], &Value::Null, 1).await?;
         answers.push(node.started.as_secs_f64() * 1e3);
-        publish(&node, 1, 0, 1).await.all_well()?;
+        publish(&node, 1, 0, 1).await?;
         // Times between that the bench itself takes are counted with it.
         publishes.push(node.driver.began.elapsed().as_secs_f64() * 1e3);
         node.unpublish(0, 0).await?;

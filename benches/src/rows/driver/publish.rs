@@ -15,14 +15,20 @@ use crate::subject::Subject;
 /// How long status objects may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Publishes the volumes of `first..first + count`.
-pub(crate) async fn publish(node: &Arc<Node>, callers: usize, first: usize, count: usize) -> Load {
+/// Publishes the volumes of `first..first + count`. What kubelet does before it calls is not measured.
+pub(crate) async fn publish(
+    node: &Arc<Node>,
+    callers: usize,
+    first: usize,
+    count: usize,
+) -> anyhow::Result<Load> {
+    (first..first + count).try_for_each(|number| node.prepare(number))?;
     let node = Arc::clone(node);
-    Load::run(callers, count, move |caller, number| {
+    let load = Load::run(callers, count, move |caller, number| {
         let node = Arc::clone(&node);
         async move { node.publish(caller, first + number).await }
-    })
-    .await
+    });
+    load.await.all_well()
 }
 
 async fn remove(node: &Arc<Node>, callers: usize, first: usize, count: usize) -> Load {
@@ -49,11 +55,11 @@ pub(crate) async fn one_caller(subject: &Subject, effort: Effort) -> anyhow::Res
     let (first, count) = (25, effort.of(400));
     let node = Node::start(subject, &[], &Value::Null, first + count).await?;
     // The class is read, and for the first 25 the Go driver's limit on requests has a reserve.
-    let early = publish(&node, 1, 0, first).await.all_well()?;
+    let early = publish(&node, 1, 0, first).await?;
     anyhow::ensure!(node.holds(0, 1), "files are missing");
     converged(&node, first).await?;
     let (cpu, requests) = (node.driver.cpu()?, node.api.requests());
-    let load = publish(&node, 1, first, count).await.all_well()?;
+    let load = publish(&node, 1, first, count).await?;
     converged(&node, first + count).await?;
     let cpu = (node.driver.cpu()? - cpu) * 1e3 / count as f64;
     let requests = (node.api.requests() - requests) / count as f64;
@@ -74,8 +80,8 @@ pub(crate) async fn many_callers(subject: &Subject, effort: Effort) -> anyhow::R
     let mut figures = Vec::new();
     for (callers, upstream) in [(16, 21.0), (64, 22.0)] {
         let node = Node::start(subject, &[], &Value::Null, count + 1).await?;
-        publish(&node, 1, 0, 1).await.all_well()?;
-        let load = publish(&node, callers, 1, count).await.all_well()?;
+        publish(&node, 1, 0, 1).await?;
+        let load = publish(&node, callers, 1, count).await?;
         let told = converged(&node, count + 1).await?;
         figures.extend([
             Figure::new(format!("{callers} callers"), "/s", load.rate()).upstream(upstream).at_least(1000.0),
@@ -96,7 +102,7 @@ pub(crate) async fn many_callers(subject: &Subject, effort: Effort) -> anyhow::R
 pub(crate) async fn unpublish(subject: &Subject, effort: Effort) -> anyhow::Result<Vec<Figure>> {
     let (alone, many) = (effort.of(200), effort.of(500));
     let node = Node::start(subject, &[], &Value::Null, alone + many).await?;
-    publish(&node, 64, 0, alone + many).await.all_well()?;
+    publish(&node, 64, 0, alone + many).await?;
     // What follows a mount is not measured with it.
     converged(&node, alone + many).await?;
     let cpu = node.driver.cpu()?;
@@ -118,7 +124,7 @@ pub(crate) async fn unpublish(subject: &Subject, effort: Effort) -> anyhow::Resu
 pub(crate) async fn republish(subject: &Subject, effort: Effort) -> anyhow::Result<Vec<Figure>> {
     let count = effort.of(5000);
     let node = Node::start(subject, &["--enable-secret-rotation"], &Value::Null, 1).await?;
-    publish(&node, 1, 0, 1).await.all_well()?;
+    publish(&node, 1, 0, 1).await?;
     converged(&node, 1).await?;
     // Until what follows a mount is over.
     tokio::time::sleep(Duration::from_secs(2)).await;

@@ -34,7 +34,7 @@ impl Due {
         let interval = if by_itself { "1h".to_owned() } else { format!("{}s", INTERVAL.as_secs()) };
         let flags = ["--enable-secret-rotation", &format!("--rotation-poll-interval={interval}")];
         let node = Node::start(subject, &flags, spec, count).await?;
-        publish(&node, CALLERS, 0, count).await.all_well()?;
+        publish(&node, CALLERS, 0, count).await?;
         converged(&node, count).await?;
         if !by_itself {
             tokio::time::sleep(INTERVAL).await;
@@ -50,7 +50,7 @@ impl Due {
             let api = &self.node.api;
             api.cluster.patch(CLASSES, &api.namespace, CLASS, &patch).await;
         } else {
-            publish(&self.node, CALLERS, 0, self.count).await.all_well()?;
+            publish(&self.node, CALLERS, 0, self.count).await?;
         }
         Ok(())
     }
