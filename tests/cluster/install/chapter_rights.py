@@ -49,7 +49,8 @@ class Rights(unittest.TestCase):
     def test_every_right_was_used_and_none_was_missing(self):
         (done, refused), rights = used(), granted()
         figure(f"rights of the driver: {len(rights)}, used: {len(done & rights)}")
-        self.assertEqual(refused, set(), "a right is missing")
+        # An API server that has just started refuses everybody until it has read the roles. What is missing is never allowed.
+        self.assertEqual(refused - done, set(), "a right is missing")
         self.assertEqual(done - rights, set(), "used without a right of the chart's")
         self.assertEqual(rights - done - set(ONLY_IN_TROUBLE), set(), "a right is of no use")
 
