@@ -8,6 +8,7 @@ Prints a table by group of crates, in kB of 1,000 bytes. The pages of the progra
 Build with symbols: CARGO_PROFILE_DIST_STRIP=none cargo build --profile dist. Needs nm (binutils) and to be root.
 """
 
+import os
 import re
 import struct
 import subprocess
@@ -79,7 +80,7 @@ def segments(program):
 def resident_pages(pid, program):
     """Addresses, as the program's symbols have them, of the pages that are mapped into the process."""
     loaded = list(segments(program))
-    exe = subprocess.run(["readlink", f"/proc/{pid}/exe"], check=True, capture_output=True, text=True).stdout.strip()
+    exe = os.readlink(f"/proc/{pid}/exe")
     with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/pagemap", "rb", buffering=0) as pagemap:
         for line in maps:
             fields = line.split(None, 5)
